@@ -1,0 +1,98 @@
+"""Split an answer into clauses and find what a clause denies."""
+
+from __future__ import annotations
+
+import re
+
+from eyechart.templates.lexicon import words_of
+
+WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)?|[.;!?,:\n]")
+PUNCTUATION = frozenset(".;!?,:\n")
+# Words at which a denial ends: "not blurry but noisy", "no distortion except noise".
+BREAKS = frozenset(
+    words_of("but however although though yet only just merely simply instead because due while whereas")
+    + words_of("except besides")
+)
+# A comma before one of these begins a clause; others may stand in a list: "no blur, noise or jitter".
+STARTS = frozenset(
+    words_of("it its it's this that that's the there there's i i'd i'm they which")
+    + words_of("maybe perhaps possibly probably likely rather")
+)
+VERBS = frozenset(words_of("is are has have it there looks appears shows seems"))
+ABSENT = frozenset(words_of("no none false absent"))
+DENIALS = frozenset(
+    words_of("no not never without neither nor non un hardly zero lacks lacking")
+    + words_of("cannot cant isnt arent dont doesnt didnt wasnt")
+)
+PAIRS = frozenset([("free", "of"), ("free", "from"), ("lack", "of"), ("absence", "of")])
+DENIAL_PAIRS = PAIRS | {("rather", "than"), ("instead", "of")}
+# "no" denies the noun that follows; "not" only where the noun is "any", or is what someone sees or has.
+NOUN_DENIALS = frozenset(words_of("no without zero lacks lacking neither"))
+PERCEIVED = frozenset(
+    words_of("any see find notice observe detect perceive have has contain show exhibit suffer")
+)
+PARTIAL = frozenset(words_of("other others further additional more much many lot all always"))
+
+
+def bare_words(text: str) -> tuple[str, ...]:
+    """Return the words of a normalised text without its punctuation."""
+    return tuple(word for word in WORD.findall(text) if word not in PUNCTUATION)
+
+
+def clauses(text: str) -> list[list[str]]:
+    """Return the clauses of a normalised text, each a list of words, commas and colons."""
+    words = WORD.findall(text)
+    found: list[list[str]] = [[]]
+    for i, word in enumerate(words):
+        following = words[i + 1 : i + 3]
+        if _ends_clause(word, following):
+            found.append([])
+        else:
+            found[-1].append(word)
+    return [clause for clause in found if not PUNCTUATION.issuperset(clause)]
+
+
+def denial_before(clause: list[str], start: int) -> bool:
+    """Say whether something before word ``start`` of the clause denies what stands there."""
+    return any(_denies(clause, i) for i in range(start))
+
+
+def denial_after(clause: list[str], end: int) -> bool:
+    """Say whether what ends before word ``end`` is denied there: "noise free", "noise is not", "noise: no"."""
+    first, second = (*clause[end : end + 2], "", "")[:2]
+    if first == ":":
+        return second in ABSENT
+    if first in ("is", "are", "was"):
+        return second == "not" or second in ABSENT
+    return first in ("free", "absent", "none", "isn't", "aren't", "isnt", "arent")
+
+
+def denies_noun(clause: list[str], start: int) -> bool:
+    """Say whether the clause denies any of the noun at ``start``: "no artifacts", "I don't see any flaw"."""
+    for i in range(start):
+        between = clause[i + 1 : start]
+        if PARTIAL.intersection(between) or not _denies(clause, i):
+            continue
+        if clause[i] in NOUN_DENIALS or tuple(clause[i : i + 2]) in PAIRS or PERCEIVED.intersection(between):
+            return True
+    return False
+
+
+def _ends_clause(word: str, following: list[str]) -> bool:
+    first = following[0] if following else ""
+    if word == ",":
+        return first in STARTS and following != ["rather", "than"]
+    if word == ":":
+        return first not in ABSENT
+    if word == "and":
+        return first in VERBS
+    if word in ("other", "apart", "aside"):
+        return first in ("than", "from")
+    return word in PUNCTUATION or (word in BREAKS and first != "of")
+
+
+def _denies(clause: list[str], i: int) -> bool:
+    word, following = clause[i], clause[i + 1] if i + 1 < len(clause) else ""
+    if word in ("no", "without") and following in ("doubt", "question"):
+        return False
+    return word in DENIALS or word.endswith("n't") or (word, following) in DENIAL_PAIRS
