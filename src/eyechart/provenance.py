@@ -30,8 +30,9 @@ PACKAGES = (
 def provenance() -> dict[str, object]:
     """Return what a reader needs to judge or repeat a run.
 
-    Keys: eyechart, commit (None outside a checkout), modified (bool or None), started (UTC, ISO 8601), python,
-    platform, cpu, cores (available to this process), memory_gib, packages (name -> version or None if absent).
+    Keys: eyechart, commit (None outside a checkout), modified (bool or None), started (UTC, ISO 8601),
+    python, platform, cpu, cores (available to this process), memory_gib,
+    packages (name -> version, or None if absent).
     """
     commit, modified = _commit(Path(__file__).resolve().parents[2])
     return {

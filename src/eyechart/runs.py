@@ -1,4 +1,4 @@
-"""Run folders: where a study keeps its configuration, answers, tables and report; written whole or not at all."""
+"""Run folders: a study's configuration, answers, tables and report, each file whole or not there."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder. Names given to its methods are paths inside it, e.g. ``"arms/base/answers.parquet"``."""
+    """One run folder. Its methods take paths inside it, e.g. ``"arms/base/answers.parquet"``."""
 
     path: Path
 
@@ -133,10 +133,8 @@ class Run:
         return sorted(names, key=lambda name: (ARMS.index(name) if name in ARMS else len(ARMS), name))
 
     def write_json(self, value: object, name: str) -> Path:
-        """Write a JSON file; NumPy scalars become plain numbers, a value that JSON cannot hold is an error."""
-        text = json.dumps(
-            value, indent=2, ensure_ascii=False, allow_nan=False, default=lambda one: one.item()
-        )
+        """Write a JSON file; NumPy scalars become plain numbers, NaN and infinity are errors."""
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False, default=_plain)
         with writing(self.path / name) as partial:
             partial.write_text(text + "\n", encoding="utf-8")
         return self.path / name
@@ -178,9 +176,7 @@ class Run:
     def _present(self, name: str) -> Path:
         path = self.path / name
         if not path.is_file():
-            raise EyechartError(
-                f"{path} is not there", "run the command that makes it; finished parts are kept"
-            )
+            raise EyechartError(f"{path} is not there", "run the command that makes it; it resumes")
         return path
 
     @contextmanager
@@ -214,6 +210,11 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[f"{prefix}{key}"] = list(value) if isinstance(value, tuple) else value
     return flat
+
+
+def _plain(value: Any) -> Any:
+    """Return a NumPy scalar as a plain number, for JSON."""
+    return value.item()
 
 
 def _peak_rss_mib() -> float | None:
