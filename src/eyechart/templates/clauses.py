@@ -58,7 +58,7 @@ def denial_before(clause: list[str], start: int) -> bool:
 
 
 def denial_after(clause: list[str], end: int) -> bool:
-    """Say whether what ends before word ``end`` is denied there: "noise free", "noise is not", "noise: no"."""
+    """Say whether what ends before word ``end`` is denied: "noise free", "noise is not", "noise: no"."""
     first, second = (*clause[end : end + 2], "", "")[:2]
     if first == ":":
         return second in ABSENT

@@ -40,8 +40,8 @@ NO_IMAGE = re.compile(
 NO_OPINION = re.compile(
     r"\b(?:(?:cannot|can't|can not|couldn't|could not|unable to|not able to"
     r"|(?:not possible|impossible|hard|difficult) to) (?:\w+ )?"
-    r"(?:determine|tell|say|identify|assess|answer|view|see|process|analy[sz]e|help|assist|provide|comply|evaluate"
-    r"|judge|name|access|open|recogni[sz]e)"
+    r"(?:determine|tell|say|identify|assess|answer|view|see|process|analy[sz]e|help|assist|provide|comply"
+    r"|evaluate|judge|name|access|open|recogni[sz]e)"
     r"|(?:don't|do not) know|unsure|uncertain|unknown|not (?:sure|certain)"
     r"|(?:not clear|unclear) (?:what|which|whether|if|how))\b"
 )
@@ -70,10 +70,10 @@ class _Clause:
 def parse(text: str, labels: Sequence[str], lexicon: Lexicon) -> Parsed:
     """Return what a free-text answer says.
 
-    Statuses: ``label`` it affirms one label; ``several`` it affirms more than one thing; ``off-list`` it affirms
-    a distortion that is no label; ``refusal`` it declines or does not know; ``empty`` it has no letter or digit;
-    ``unparsed`` all else, such as an answer that only denies ("not blurry"). Words are matched whole, the
-    longest phrase first.
+    Statuses: ``label`` it affirms one label; ``several`` it affirms more than one thing; ``off-list`` it
+    affirms a distortion that is no label; ``refusal`` it declines or does not know; ``empty`` it has no
+    letter or digit; ``unparsed`` all else, such as an answer that only denies ("not blurry"). Words are
+    matched whole, the longest phrase first.
 
     Args:
         text: the answer.

@@ -1,0 +1,1 @@
+"""What the answers mean: accuracy and its company, with intervals from a bootstrap over contents."""
