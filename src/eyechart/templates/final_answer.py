@@ -8,6 +8,8 @@ import unicodedata
 from typing import Any
 
 THINKING = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|$)", re.DOTALL)
+# A question that the answer puts to itself, or repeats: "Is it blur? No."
+QUESTION = re.compile(r"(?:(?<=[.;!?\n])|^)\s*(?:is|are|does|do|has|what|which|how)\b[^.;!?\n]*\?")
 TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|$)", re.DOTALL)
 BOXED = re.compile(r"\\boxed\s*\{(?:\\text\s*\{)?([^{}]*)\}")
 ANSWER = re.compile(r"\banswer\s*(?:is\s*:?|:|\s-)\s*(?=[^\W_])")
@@ -27,9 +29,11 @@ KEYS |= {"distortion class", "distortion type", "main distortion"}
 
 
 def normalise(text: str) -> str:
-    """Return ``text`` in lower case, without emphasis, with straight apostrophes and single blanks."""
+    """Return ``text`` in lower case, without emphasis or contractions ("isn't"), with single blanks."""
     text = unicodedata.normalize("NFKC", text).casefold()
     text = text.translate(str.maketrans("’‘“”", "''\"\"", "*`"))
+    text = re.sub(r"\bcan(?:'?t| not)\b", "cannot", text)
+    text = re.sub(r"\b(is|are|was|were|do|does|did|has|have|could|would|should)n'?t\b", r"\1 not", text)
     return re.sub(r"[^\S\n]+", " ", text).strip()
 
 
@@ -38,7 +42,7 @@ def final_answer(text: str) -> str:
 
     A think block that never ends leaves nothing: the subject ran out of tokens before it answered.
     """
-    text = THINKING.sub(" ", text).strip()
+    text = QUESTION.sub(" ", THINKING.sub(" ", text)).strip()
     if tagged := TAGGED.findall(text):
         text = tagged[-1].strip()
     if boxed := BOXED.findall(text):

@@ -24,25 +24,25 @@ FILLERS = frozenset(
         "a an the this that it its it's i i'd say think image photo picture photograph is are looks look"
     )
     + words_of(
-        "appears seems to be has and here overall answer main of in , : distortion quality flaw issue problem"
+        "appears seems to be has and here overall answer main of in distortion quality flaw issue problem"
     )
-    + words_of("very quite rather too pretty slightly somewhat really extremely little bit")
+    + words_of("very quite rather too pretty slightly somewhat really extremely little bit , :")
 )
 IMAGE = (
     r"(?:image|picture|photo)s?\b(?! (?:quality|distort|degrad|art[ei]f|issue|problem|flaw|defect|nois|blur))"
 )
 NO_IMAGE = re.compile(
     rf"\b(?:as an ai|language model|sorry|apologi[sz]e|no {IMAGE}"
-    rf"|(?:don't|do not|cannot|can't) (?:see|have|view|access|find) (?:an |any |the |that |your )?{IMAGE}"
+    rf"|(?:do not|cannot) (?:see|have|view|access|find) (?:an |any |the |that |your )?{IMAGE}"
     r"|(?:please|could you|can you) (?:provide|upload|share|attach|describe)"
-    r"|without (?:seeing|viewing|access)|(?:don't|do not) have the (?:ability|capability))"
+    r"|without (?:seeing|viewing|access)|do not have the (?:ability|capability))"
 )
 NO_OPINION = re.compile(
-    r"\b(?:(?:cannot|can't|can not|couldn't|could not|unable to|not able to"
+    r"\b(?:(?:cannot|could not|unable to|not able to"
     r"|(?:not possible|impossible|hard|difficult) to) (?:\w+ )?"
     r"(?:determine|tell|say|identify|assess|answer|view|see|process|analy[sz]e|help|assist|provide|comply"
     r"|evaluate|judge|name|access|open|recogni[sz]e)"
-    r"|(?:don't|do not) know|unsure|uncertain|unknown|not (?:sure|certain)"
+    r"|do not know|unsure|uncertain|unknown|not (?:sure|certain)"
     r"|(?:not clear|unclear) (?:what|which|whether|if|how))\b"
 )
 
