@@ -46,10 +46,9 @@ def write_table(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 def pinned_packages() -> dict[str, Package]:
-    """All pinned packages by name; a name that is pinned in two versions has the key `name@version`."""
+    """All pinned packages by name."""
     packages = [Package(**row) for row in read_table(TABLES / "packages.csv")]
-    names = [package.name for package in packages]
-    return {p.name if names.count(p.name) == 1 else f"{p.name}@{p.version}": p for p in packages}
+    return {package.name: package for package in packages}
 
 
 def sha256_of(data: bytes) -> str:
@@ -64,12 +63,15 @@ def download_command(package: Package) -> list[str]:
     if package.manager == "apt":
         return ["apt-get", "download", f"{package.name}={package.version}"]
     # A wheel's name ends with its tags (cp311-cp311-PLATFORM): naming them fetches the same file everywhere.
-    python, abi, platform = package.archive.removesuffix(".whl").split("-")[-3:]
-    tags = ["--python-version", python.removeprefix("cp"), "--abi", abi, "--platform", platform]
+    python, abi, platforms = package.archive.removesuffix(".whl").split("-")[-3:]
+    tags = ["--python-version", python.removeprefix("cp"), "--abi", abi]
+    for platform in platforms.split("."):
+        tags += ["--platform", platform]
     requirement = f"{package.name}=={package.version}"
     return ["pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", *tags, requirement]
 
 
+@cache
 def fetch(package: Package) -> Path:
     """Download a package unless it is there already, and check its sha256."""
     ARCHIVES.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""Where the pictures without distortion come from."""
