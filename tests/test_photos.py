@@ -67,6 +67,10 @@ def test_there_are_enough_free_photographs_and_they_stay_small() -> None:
     assert len(rows) >= 40
     assert sum(path.stat().st_size for path in PACKAGED.iterdir()) <= 25e6
     assert {row["license"] for row in rows} <= LICENSES
+    notices = (PACKAGED / "NOTICES.txt").read_text(encoding="utf-8")
+    mit = {f"{row['package']} {row['version']}\n" for row in rows if row["license"] == "MIT"}
+    assert all(package in notices for package in mit)
+    assert notices.count("Permission is hereby granted, free of charge") == len(mit)
     assert all(row["author"] and row["license_evidence"] and row["title"] for row in rows)
 
 
