@@ -1,11 +1,13 @@
-"""Where a result came from: program, versions and machine; nothing that names a person or a folder."""
+"""Where a result came from: program, command, versions and machine; not its user, host or folders."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -30,12 +32,13 @@ PACKAGES = (
 def provenance() -> dict[str, object]:
     """Return what a reader needs to judge or repeat a run.
 
-    Keys: eyechart, commit (None outside a checkout), modified (bool or None), started (UTC, ISO 8601),
-    python, platform, cpu, cores (available to this process), memory_gib,
-    packages (name -> version, or None if absent).
+    Keys: command (as typed, None outside the command line), eyechart, commit (None outside a checkout),
+    modified (bool or None), started (UTC, ISO 8601), python, platform, cpu, cores (available to this
+    process), memory_gib, packages (name -> version, or None if absent).
     """
     commit, modified = _commit(Path(__file__).resolve().parents[2])
     return {
+        "command": _command(),
         "eyechart": __version__,
         "commit": commit,
         "modified": modified,
@@ -47,6 +50,11 @@ def provenance() -> dict[str, object]:
         "memory_gib": _memory(),
         "packages": {name: _version(name) for name in PACKAGES},
     }
+
+
+def _command() -> str | None:
+    program = Path(sys.argv[0]).name
+    return shlex.join([program, *sys.argv[1:]]) if program == "eyechart" else None
 
 
 def _version(package: str) -> str | None:

@@ -1,0 +1,194 @@
+"""The four questions of an exam answered in plain words, by conditions on numbers and intervals alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from eyechart.measures.comparison import compare_arms
+from eyechart.report.inputs import Inputs
+from eyechart.report.numbers import Number, count, percent, place, points
+from eyechart.report.tables import Tables, pick, records
+from eyechart.report.where import where_lost
+
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One question, a verdict of a few words, and the numbers behind it as sentences."""
+
+    question: str
+    verdict: str
+    reasons: tuple[str, ...] = ()
+
+
+def answers(inputs: Inputs, tables: Tables) -> list[Answer]:
+    """Return the answers to the four questions, in their order; what has not been measured says so."""
+    return [
+        _sees(inputs, tables),
+        Answer("Where is it lost?", *where_lost(tables, 1 / max(1, len(inputs.labels)))),
+        _repairs(inputs, tables),
+        Answer(
+            "Can its scores be trusted?", "Not examined in this run", ("No quality scores were asked for.",)
+        ),
+    ]
+
+
+def _sees(inputs: Inputs, tables: Tables) -> Answer:
+    question = "Does it see distortions?"
+    rows = {
+        name: row
+        for name in ("choose", "generate")
+        if (row := pick(tables.get("kinds"), arm="base", template_kind="train", readout=name))
+    }
+    if not rows:
+        return Answer(question, "Not examined yet", ("There are no answers of the untuned model.",))
+    chance = 1 / len(inputs.labels)
+    measured = {
+        name: Number.of(row, "balanced_accuracy", "balanced_low", "balanced_high")
+        for name, row in rows.items()
+    }
+    places = {name: place(number, chance) for name, number in measured.items()}
+    reasons = [
+        f"Untuned, {_HOW[name]}: {number} balanced accuracy, chance {percent(chance)}: {_TOLD[places[name]]}."
+        for name, number in measured.items()
+    ]
+    decisive = next(iter(rows))
+    reasons += (
+        _against_pixels(tables, decisive) + _per_label(tables, decisive, chance) + _strength(tables, decisive)
+    )
+    return Answer(question, _sees_verdict(set(places.values())), tuple(reasons))
+
+
+_HOW = {"choose": "choosing among the labels", "generate": "answering in its own words"}
+_TOLD = {
+    "above": "above chance",
+    "below": "below chance",
+    "cannot tell": "cannot tell it from chance",
+}
+
+
+def _sees_verdict(places: set[str]) -> str:
+    if places == {"above"}:
+        return "Yes, better than chance"
+    if "above" in places:
+        return "Depends on how it is asked"
+    return "Not better than chance" if places == {"below"} else "Cannot tell it from chance"
+
+
+def _against_pixels(tables: Tables, readout: str) -> list[str]:
+    row = pick(tables.get("versus_pixels"), arm="base", readout=readout)
+    if row is None:
+        return []
+    gap = Number.of(row, "balanced_difference", "balanced_low", "balanced_high")
+    words = {
+        "above": "better than they do",
+        "below": "worse than they do",
+        "cannot tell": "cannot tell a difference",
+    }
+    return [f"Against ten pixel statistics on the same images: {points(gap)}; {words[place(gap, 0)]}."]
+
+
+def _per_label(tables: Tables, readout: str, chance: float) -> list[str]:
+    recalls = tables["recalls"]
+    mine = recalls[(recalls["arm"] == "base") & (recalls["readout"] == readout)]
+    found: dict[str, list[str]] = {"above": [], "below": [], "cannot tell": []}
+    for row in records(mine):
+        number = Number.of(row, "recall", "recall_low", "recall_high")
+        found[place(number, chance)].append(str(row["label"]))
+    told = {
+        "above": "Named more often than chance",
+        "below": "Less often",
+        "cannot tell": "Cannot tell from chance",
+    }
+    return ["; ".join(f"{told[key]}: {', '.join(names)}" for key, names in found.items() if names) + "."]
+
+
+def _strength(tables: Tables, readout: str) -> list[str]:
+    levels = tables["levels"]
+    mine = levels[(levels["arm"] == "base") & (levels["readout"] == readout) & (levels["level"] > 0)]
+    if mine["level"].nunique() < 2:
+        return []
+    rows = records(mine.sort_values("level"))
+    weak, strong = Number.of(rows[0], "accuracy"), Number.of(rows[-1], "accuracy")
+    words = {"above": "strength helps", "below": "strength hurts", "cannot tell": "cannot tell a difference"}
+    said = f"Level {rows[0]['level']}: {weak}; level {rows[-1]['level']}: {strong}"
+    return [f"{said}; {words[place(strong, weak)]}."]
+
+
+def _repairs(inputs: Inputs, tables: Tables) -> Answer:
+    question = "What repairs it?"
+    mine = tables.get("repairs")
+    if mine is None or mine.empty:
+        return Answer(question, "Not examined yet", ("No tuned arm has been examined.",))
+    rows = {str(row["arm"]): row for row in records(mine)}
+    gains = {
+        arm: Number.of(row, "balanced_difference", "balanced_low", "balanced_high")
+        for arm, row in rows.items()
+    }
+    helped = [arm for arm, gain in gains.items() if gain.low > 0 and rows[arm]["balanced_p_holm"] < ALPHA]
+    reasons = [
+        f"{arm}: {points(gain)} balanced accuracy on the train template; "
+        f"{'a gain' if arm in helped else 'a loss' if gain.high < 0 else 'cannot tell a gain'}."
+        for arm, gain in gains.items()
+    ]
+    if not helped:
+        return Answer(question, "Nothing that was tried, beyond doubt", tuple(reasons))
+    best = max(helped, key=lambda arm: gains[arm].value)
+    readout = str(mine["readout"].iloc[0])
+    tied = _not_worse(inputs, best, helped, str(mine["template"].iloc[0]), readout)
+    smallest = min(tied, key=lambda arm: _trained(tables, arm))
+    reasons.append(_choice(tables, best, tied, smallest))
+    reasons += _costs(tables, smallest, readout)
+    return Answer(question, f"Tuning {smallest}", tuple(reasons))
+
+
+def _not_worse(inputs: Inputs, best: str, helped: list[str], template: str, readout: str) -> list[str]:
+    """Return the arms that cannot be told from the best one, by a paired comparison on the same images."""
+    table = inputs.answers
+    if table is None:
+        return [best]
+    mine = table[(table["template"] == template) & (table["readout"] == readout) & table["arm"].isin(helped)]
+    against: pd.DataFrame = compare_arms(mine, inputs.labels, base=best)
+    return [best, *against.loc[against["balanced_high"] >= 0, "arm"].astype(str)]
+
+
+def _trained(tables: Tables, arm: str) -> float:
+    row: dict[str, Any] = pick(tables["arms"], arm=arm) or {}
+    trained = float(row.get("trained_parameters", float("nan")))
+    return float("inf") if math.isnan(trained) else trained
+
+
+def _choice(tables: Tables, best: str, tied: list[str], smallest: str) -> str:
+    if len(tied) == 1:
+        return f"{best} gains most, and every other arm certainly less."
+    others = ", ".join(arm for arm in tied if arm != best)
+    return (
+        f"{best} gains most; cannot tell it from {others}. "
+        f"The fewest trained parameters of these: {smallest} ({count(_trained(tables, smallest))})."
+    )
+
+
+def _costs(tables: Tables, arm: str, readout: str) -> list[str]:
+    said = []
+    content = pick(tables.get("content"), arm=arm, question="all")
+    if content is not None:
+        change = Number.of(content, "change", "change_low", "change_high")
+        words = {"below": "a cost", "above": "no cost", "cannot tell": "cannot tell a cost"}
+        said.append(
+            f"Other questions on the picture after tuning {arm}: {points(change)}, {words[place(change, 0)]}."
+        )
+    gap = pick(tables.get("gap"), arm=arm, readout=readout)
+    if gap is not None:
+        number = Number.of(gap, "gap")
+        words = {
+            "above": "it has overfitted its train wording",
+            "below": "it does better in other wordings",
+            "cannot tell": "cannot tell overfitting to the wording",
+        }
+        said.append(f"Train wording minus held-out wordings: {points(number)}; {words[place(number, 0)]}.")
+    return said

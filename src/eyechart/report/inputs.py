@@ -1,0 +1,102 @@
+"""What a run folder holds by now, read once; what is not there yet is None."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from eyechart.runs import Run
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The parts of a run, as the report reads them. A part that no command has made yet is None or empty.
+
+    Attributes:
+        run: the run folder.
+        config: the resolved configuration.
+        dataset: the dataset's card (dataset.json).
+        provenance: program, versions, machine.
+        timings: one entry per timed stage.
+        labels: the labels of the exam, in its order.
+        arms: the arms that are there, in the order of the study.
+        unfinished: arms that have no DONE file.
+        proofs: per arm, what tuning changed.
+        answers, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
+        baselines: answers of the baselines.
+        set_aside: items left out of the dataset, with the reason.
+        gallery: images to show, with the columns image_id and image (PNG bytes).
+    """
+
+    run: Run
+    config: dict[str, Any]
+    dataset: dict[str, Any]
+    provenance: dict[str, Any]
+    timings: list[dict[str, Any]]
+    labels: tuple[str, ...]
+    arms: tuple[str, ...]
+    unfinished: tuple[str, ...]
+    proofs: dict[str, dict[str, Any]]
+    answers: pd.DataFrame | None
+    content: pd.DataFrame | None
+    distance: pd.DataFrame | None
+    stages: pd.DataFrame | None
+    losses: pd.DataFrame | None
+    baselines: pd.DataFrame | None
+    set_aside: pd.DataFrame | None
+    gallery: pd.DataFrame | None
+
+
+def read_inputs(run: Run) -> Inputs:
+    """Read a run folder.
+
+    Raises:
+        EyechartError: a file is damaged.
+    """
+    arms = run.arms()
+    dataset = _json(run, "dataset.json", {})
+    answers = _of_arms(run, arms, "answers.parquet")
+    return Inputs(
+        run=run,
+        config=run.config,
+        dataset=dataset,
+        provenance=_json(run, "provenance.json", {}),
+        timings=_json(run, "timings.json", []),
+        labels=_labels(dataset, answers),
+        arms=tuple(arms),
+        unfinished=tuple(arm for arm in arms if not run.has(f"arms/{arm}/DONE")),
+        proofs={
+            arm: run.read_json(f"arms/{arm}/proof.json") for arm in arms if run.has(f"arms/{arm}/proof.json")
+        },
+        answers=answers,
+        content=_of_arms(run, arms, "content.parquet"),
+        distance=_of_arms(run, arms, "distance.parquet"),
+        stages=_of_arms(run, arms, "stages.parquet"),
+        losses=_of_arms(run, arms, "losses.csv"),
+        baselines=_table(run, "baselines.parquet"),
+        set_aside=_table(run, "set_aside.csv"),
+        gallery=_table(run, "gallery.parquet"),
+    )
+
+
+def _json(run: Run, name: str, absent: Any) -> Any:
+    return run.read_json(name) if run.has(name) else absent
+
+
+def _table(run: Run, name: str) -> pd.DataFrame | None:
+    return run.read_table(name) if run.has(name) else None
+
+
+def _of_arms(run: Run, arms: list[str], name: str) -> pd.DataFrame | None:
+    parts = [
+        run.read_table(f"arms/{arm}/{name}").assign(arm=arm) for arm in arms if run.has(f"arms/{arm}/{name}")
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
+def _labels(dataset: dict[str, Any], answers: pd.DataFrame | None) -> tuple[str, ...]:
+    if "labels" in dataset:
+        return tuple(dataset["labels"])
+    return tuple(sorted(answers["label"].unique())) if answers is not None else ()

@@ -1,0 +1,216 @@
+"""Every number of the report, computed once from the run's answers and kept as CSV in ``tables/``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from eyechart.measures.accuracy import accuracy_by, by_label, by_level, exam_table
+from eyechart.measures.comparison import agreement, compare_arms, template_gap
+from eyechart.measures.confusion import confusion
+from eyechart.measures.statistics import cluster_interval
+from eyechart.report.inputs import Inputs
+
+Tables = dict[str, pd.DataFrame]
+PIXELS = "pixel statistics"
+KINDS = ("train", "held-out")
+READOUTS = ("choose", "generate")
+DISTANCES = (
+    *("raw_own", "raw_margin", "raw_argmax", "centred_own", "centred_margin", "centred_argmax"),
+    *("next_token_p", "argmax_next"),
+)
+
+
+def build_tables(inputs: Inputs) -> Tables:
+    """Compute the tables that the run's parts allow, and write each to ``tables/<name>.csv``.
+
+    Returns:
+        exam (per arm, template, readout), kinds (templates of one kind pooled), levels, label_levels,
+        recalls, confusion, compare, repairs (every arm against base by the readout that decides), gap,
+        agreement, status, baselines, versus_pixels, content, distance, stages, arms (the summary). A table
+        whose part is missing is absent.
+    """
+    tables: Tables = {}
+    if inputs.answers is not None:
+        tables |= _of_answers(inputs.answers, inputs.labels)
+    if inputs.baselines is not None:
+        tables["baselines"] = exam_table(_as_answers(inputs.baselines), inputs.labels)
+        if inputs.answers is not None:
+            tables["versus_pixels"] = _versus_pixels(inputs.answers, inputs.baselines, inputs.labels)
+    if inputs.content is not None:
+        tables["content"] = _content(inputs.content)
+    if inputs.distance is not None:
+        tables["distance"] = _distance(inputs.distance)
+    if inputs.stages is not None:
+        tables["stages"] = inputs.stages.sort_values("order", kind="stable", ignore_index=True)
+    tables["arms"] = _summary(inputs, tables)
+    for name, table in tables.items():
+        inputs.run.write_table(table, f"tables/{name}.csv")
+    return tables
+
+
+def _of_answers(answers: pd.DataFrame, labels: tuple[str, ...]) -> Tables:
+    pooled = answers.assign(template=answers["template_kind"])
+    train = pooled[pooled["template_kind"] == "train"]
+    tables = {
+        "exam": exam_table(answers, labels),
+        "kinds": exam_table(pooled, labels),
+        "levels": by_level(train),
+        "recalls": by_label(train, labels),
+        "label_levels": _label_levels(train),
+        "confusion": _confusions(train, labels),
+        "gap": template_gap(answers),
+        "agreement": agreement(answers),
+        "status": _status(answers),
+    }
+    if "base" in set(answers["arm"]):
+        tables["compare"] = compare_arms(answers, labels)
+        tables["repairs"] = compare_arms(_decisive(answers), labels)
+    return tables
+
+
+def _decisive(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return the answers to the first train template by the readout that decides: one family of tests."""
+    train = answers[(answers["template_kind"] == "train") & (answers["readout"] == decisive_readout(answers))]
+    return train[train["template"] == train["template"].iloc[0]] if len(train) else train
+
+
+def decisive_readout(answers: pd.DataFrame) -> str:
+    """Return ``choose`` where it was asked, else ``generate``."""
+    return "choose" if "choose" in set(answers["readout"]) else "generate"
+
+
+def _label_levels(train: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracy per arm, readout, label and level."""
+    parts = [
+        accuracy_by(part, "level").assign(label=label) for label, part in train.groupby("label", sort=False)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _confusions(train: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
+    """Return counts per arm, readout, true and predicted label, one row each."""
+    parts = []
+    for (arm, readout), part in train.groupby(["arm", "readout"], sort=False):
+        counts = confusion(part, labels).reset_index().melt("label", var_name="predicted", value_name="n")
+        parts.append(counts.assign(arm=str(arm), readout=str(readout)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _status(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return, per arm and template, the share of generated answers with each status."""
+    texts = answers[answers["readout"] == "generate"]
+    keys = ["arm", "template", "template_kind"]
+    shares = texts.groupby(keys, sort=False)["status"].value_counts(normalize=True)
+    return shares.rename("share").reset_index()
+
+
+def _as_answers(baselines: pd.DataFrame) -> pd.DataFrame:
+    return baselines.assign(arm=baselines["baseline"], template="none", template_kind="none", readout="none")
+
+
+def _versus_pixels(answers: pd.DataFrame, baselines: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
+    """Compare every arm with the pixel statistics on the same images, for each train template and readout."""
+    pixels = baselines[baselines["baseline"] == PIXELS].assign(arm=PIXELS)
+    train = answers[answers["template_kind"] == "train"]
+    questions = train[["template", "template_kind", "readout"]].drop_duplicates()
+    columns = ["image_id", "content", "label", "predicted", "arm", *questions.columns]
+    both = pd.concat([train[columns], pixels.merge(questions, how="cross")[columns]], ignore_index=True)
+    return compare_arms(both, labels, base=PIXELS)
+
+
+def _content(content: pd.DataFrame) -> pd.DataFrame:
+    """Return accuracy on what the picture shows, per arm and question, and its change against ``base``.
+
+    Columns: arm, question ("all" for all of them), n, accuracy, low, high, change, change_low, change_high.
+    """
+    everything = pd.concat([content.assign(question="all"), content], ignore_index=True)
+    base = everything[everything["arm"] == "base"]
+    rows = []
+    for (arm, question), part in everything.groupby(["arm", "question"], sort=False):
+        found = cluster_interval(part["correct"], part["content"].astype(str), 0)
+        row = {"arm": arm, "question": question, "n": len(part)}
+        row |= {"accuracy": found.value, "low": found.low, "high": found.high}
+        rows.append(row | _paired(part, base[base["question"] == question]))
+    return pd.DataFrame(rows)
+
+
+def _paired(part: pd.DataFrame, base: pd.DataFrame) -> dict[str, float]:
+    """Return the mean change against ``base`` on the same items, which may hold several answers per image."""
+    ours, theirs = (side.groupby(["image_id", "content"])["correct"].mean() for side in (part, base))
+    both = pd.concat([ours.rename("ours"), theirs.rename("theirs")], axis=1, join="inner")
+    if both.empty:
+        return {"change": np.nan, "change_low": np.nan, "change_high": np.nan}
+    contents = both.index.get_level_values("content").astype(str)
+    found = cluster_interval(both["ours"] - both["theirs"], contents, 0)
+    return {"change": found.value, "change_low": found.low, "change_high": found.high}
+
+
+def _distance(distance: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean of every semantic distance measure per arm, and its change relative to ``base``.
+
+    Columns: arm, measure, n, value, low, high, relative_change ((value - base) / |base|, NaN without base).
+    For the measures named argmax the value is the share of images whose own label wins.
+    """
+    rows = []
+    for arm, part in distance.groupby("arm", sort=False):
+        for measure in DISTANCES:
+            values = part[measure] == part["label"] if "argmax" in measure else part[measure]
+            found = cluster_interval(values.astype(float), part["content"].astype(str), 0)
+            rows.append(
+                {"arm": arm, "measure": measure, "n": len(part)}
+                | {"value": found.value, "low": found.low, "high": found.high}
+            )
+    table = pd.DataFrame(rows)
+    base = table[table["arm"] == "base"].set_index("measure")["value"]
+    before = table["measure"].map(base)
+    return table.assign(relative_change=(table["value"] - before) / before.abs())
+
+
+def _summary(inputs: Inputs, tables: Tables) -> pd.DataFrame:
+    """Return one row per arm: what it was tuned for, what it gained, what it cost."""
+    rows = []
+    for arm in inputs.arms:
+        row: dict[str, Any] = {"arm": arm}
+        for kind in KINDS:
+            for readout in READOUTS:
+                found = pick(tables.get("kinds"), arm=arm, template_kind=kind, readout=readout)
+                ends = ("balanced_accuracy", "balanced_low", "balanced_high")
+                row |= _renamed(found, ends, f"{kind}_{readout}")
+        row |= _renamed(
+            pick(tables.get("content"), arm=arm, question="all"), ("accuracy", "low", "high"), "content"
+        )
+        row["seconds"] = _seconds(inputs.losses, arm)
+        components = inputs.proofs.get(arm, {}).get("components", {}).values()
+        row["parameters"] = sum(one["parameters"] for one in components) if components else np.nan
+        row["trained_parameters"] = sum(one["trainable"] for one in components) if components else np.nan
+        row["proof_ok"] = inputs.proofs.get(arm, {}).get("ok")
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _renamed(found: dict[str, Any] | None, ends: Iterable[str], name: str) -> dict[str, Any]:
+    names = (name, f"{name}_low", f"{name}_high")
+    return {new: found[old] if found else np.nan for new, old in zip(names, ends, strict=True)}
+
+
+def _seconds(losses: pd.DataFrame | None, arm: str) -> float:
+    if losses is None or arm not in set(losses["arm"]):
+        return float("nan")
+    return float(losses.loc[losses["arm"] == arm, "seconds"].max())
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table's rows, each as column to value."""
+    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+
+
+def pick(table: pd.DataFrame | None, **where: object) -> dict[str, Any] | None:
+    """Return the first row of a table that has the given values, or None."""
+    if table is None or table.empty:
+        return None
+    mask = np.logical_and.reduce([(table[column] == value).to_numpy() for column, value in where.items()])
+    return next(iter(records(table[mask])), None)

@@ -1,0 +1,226 @@
+"""Tables in the shape that the page shows: rows of cells with a text and a shade."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from eyechart.report.numbers import Number, count, decimal, duration, interval, percent, points
+from eyechart.report.tables import Tables, records
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: its text, how dark it is shaded (0 to 1), and a longer text for those who ask."""
+
+    text: str
+    shade: float = 0.0
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table with a caption, names of columns, and rows of (name, cells)."""
+
+    caption: str
+    corner: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+
+def arms_grid(tables: Tables) -> Grid:
+    """Return the compact table of the first screen: one row per arm."""
+    names = {"choose": "chooses", "generate": "own words"}
+    columns = [
+        (f"{kind}_{readout}", f"{names[readout]}, {kind} wording")
+        for readout in names
+        for kind in ("train", "held-out")
+    ]
+    rows = []
+    for row in records(tables["arms"]):
+        cells = [_share(row, name) for name, _ in [*columns, ("content", "")]]
+        cells += [Cell(duration(row["seconds"])), Cell(count(row["trained_parameters"]))]
+        rows.append((str(row["arm"]), (*cells, Cell(_proof(row["proof_ok"])))))
+    heads = [head for _, head in columns] + ["picture content", "tuning", "trained", "proof"]
+    caption = "Balanced accuracy per arm, with 95 % intervals by content"
+    return Grid(caption, "arm", tuple(heads), tuple(rows))
+
+
+def _share(row: dict[str, Any], name: str) -> Cell:
+    number = Number.of(row, name, f"{name}_low", f"{name}_high")
+    if math.isnan(number.value):
+        return Cell("–")
+    return Cell(f"{percent(number.value)}\n{interval(number.low, number.high)}", number.value)
+
+
+def _proof(ok: object) -> str:
+    if ok is None or ok != ok:  # absent, or NaN from a table where some arms have none
+        return "–"
+    return "holds" if ok else "FAILS"
+
+
+def level_grids(tables: Tables) -> list[Grid]:
+    """Return accuracy by arm and level, one table per readout."""
+    levels = tables["levels"].assign(level=tables["levels"]["level"].map(str))
+    return [
+        _heat(part, "arm", "level", "accuracy", f"Accuracy by level, {readout}")
+        for readout, part in levels.groupby("readout", sort=False)
+    ]
+
+
+def recall_grids(tables: Tables) -> list[Grid]:
+    """Return recall by arm and label, one table per readout."""
+    recalls = tables["recalls"].rename(columns={"recall_low": "low", "recall_high": "high"})
+    return [
+        _heat(part, "arm", "label", "recall", f"Recall by label, {readout}")
+        for readout, part in recalls.groupby("readout", sort=False)
+    ]
+
+
+def label_level_grids(tables: Tables, readout: str) -> list[Grid]:
+    """Return accuracy by label and level, one table per arm."""
+    mine = tables["label_levels"]
+    mine = mine[mine["readout"] == readout].sort_values("level", kind="stable")
+    mine = mine.assign(level=mine["level"].map(str))
+    return [
+        _heat(part, "label", "level", "accuracy", f"{arm}, {readout}")
+        for arm, part in mine.groupby("arm", sort=False)
+    ]
+
+
+def _heat(table: pd.DataFrame, row: str, column: str, value: str, caption: str) -> Grid:
+    columns = list(dict.fromkeys(table[column]))
+    rows = []
+    for name, part in table.groupby(row, sort=False):
+        found = {one[column]: one for one in records(part)}
+        rows.append((str(name), tuple(_heat_cell(found.get(key), value) for key in columns)))
+    return Grid(caption, f"{row} \\ {column}", tuple(map(str, columns)), tuple(rows))
+
+
+def _heat_cell(row: dict[str, Any] | None, value: str) -> Cell:
+    if row is None or math.isnan(row[value]):
+        return Cell("–")
+    title = f"{percent(row[value])} ({interval(row['low'], row['high'])}), n = {row['n']}"
+    return Cell(f"{100 * row[value]:.0f}", row[value], title)
+
+
+def confusion_grid(tables: Tables, arm: str, readout: str) -> Grid | None:
+    """Return one arm's confusion matrix: shares of each true label's images, counts as titles."""
+    mine = tables["confusion"]
+    mine = mine[(mine["arm"] == arm) & (mine["readout"] == readout)]
+    if mine.empty:
+        return None
+    columns = list(dict.fromkeys(mine["predicted"]))
+    rows = []
+    for label, part in mine.groupby("label", sort=False):
+        total = part["n"].sum()
+        cells = [
+            Cell(f"{100 * n / total:.0f}" if total else "–", n / total if total else 0, f"{n} of {total}")
+            for n in part["n"]
+        ]
+        rows.append((str(label), tuple(cells)))
+    return Grid(f"{arm}, {readout}", "true \\ answered", tuple(columns), tuple(rows))
+
+
+MEASURES = {
+    "raw_own": "cosine to the own label",
+    "raw_margin": "margin over the best other",
+    "raw_argmax": "own label is nearest",
+    "centred_own": "cosine, centred",
+    "centred_margin": "margin, centred",
+    "centred_argmax": "own label is nearest, centred",
+    "next_token_p": "next-token probability",
+    "argmax_next": "own label is likeliest next",
+}
+
+
+def distance_grid(tables: Tables) -> Grid:
+    """Return every semantic distance measure per arm, with its change relative to base."""
+    rows = []
+    for arm, part in tables["distance"].groupby("arm", sort=False):
+        found = {str(one["measure"]): one for one in records(part)}
+        rows.append((str(arm), tuple(_distance_cell(found[name], name) for name in MEASURES)))
+    caption = "Mean over the images; below it the change relative to the untuned model"
+    return Grid(caption, "arm", tuple(MEASURES.values()), tuple(rows))
+
+
+def _distance_cell(row: dict[str, Any], name: str) -> Cell:
+    share = "argmax" in name or name.endswith("_p")
+    value = percent(row["value"]) if share else decimal(row["value"]).replace("-", "−")
+    change = row["relative_change"]
+    moved = "" if math.isnan(change) or change == 0 else f"\n{100 * change:+.0f} %".replace("-", "−")
+    title = f"{row['low']:.4f} to {row['high']:.4f}, n = {row['n']}"
+    return Cell(f"{value}{moved}", row["value"] if "argmax" in name else 0.0, title)
+
+
+def content_grid(tables: Tables) -> Grid:
+    """Return accuracy on what the picture shows, per arm and question, with its change against base."""
+    questions = list(dict.fromkeys(tables["content"]["question"]))
+    rows = []
+    for arm, part in tables["content"].groupby("arm", sort=False):
+        found = {one["question"]: one for one in records(part)}
+        rows.append((str(arm), tuple(_content_cell(found.get(q), str(arm)) for q in questions)))
+    return Grid("Accuracy, and its change against the untuned model", "arm", tuple(questions), tuple(rows))
+
+
+def _content_cell(row: dict[str, Any] | None, arm: str) -> Cell:
+    if row is None:
+        return Cell("–")
+    change = Number.of(row, "change", "change_low", "change_high")
+    moved = "" if arm == "base" else f"\n{points(change)}"
+    held = f"{percent(row['accuracy'])}\n{interval(row['low'], row['high'])}"
+    return Cell(f"{held}{moved}", row["accuracy"], f"n = {row['n']}")
+
+
+def template_grid(tables: Tables) -> Grid:
+    """Return balanced accuracy per template and readout (rows) and arm (columns)."""
+    exam = tables["exam"]
+    arms = list(dict.fromkeys(exam["arm"]))
+    rows = []
+    for (template, kind, readout), part in exam.groupby(["template", "template_kind", "readout"], sort=False):
+        found = {one["arm"]: one for one in records(part)}
+        cells = tuple(_exam_cell(found.get(arm)) for arm in arms)
+        rows.append((f"{template} ({kind}), {readout}", cells))
+    return Grid("Balanced accuracy per wording", "template", tuple(map(str, arms)), tuple(rows))
+
+
+def _exam_cell(row: dict[str, Any] | None) -> Cell:
+    if row is None:
+        return Cell("–")
+    number = Number.of(row, "balanced_accuracy", "balanced_low", "balanced_high")
+    title = f"n = {row['n']}, {percent(row['unparsed_share'])} of the answers name no label"
+    return Cell(f"{percent(number.value)}\n{interval(number.low, number.high)}", number.value, title)
+
+
+def gap_grid(tables: Tables) -> Grid:
+    """Return accuracy on train wordings minus held-out wordings, per arm and readout."""
+    gap = tables["gap"]
+    readouts = list(dict.fromkeys(gap["readout"]))
+    rows = []
+    for arm, part in gap.groupby("arm", sort=False):
+        found = {one["readout"]: Number.of(one, "gap") for one in records(part)}
+        rows.append(
+            (str(arm), tuple(Cell(points(found[name]) if name in found else "–") for name in readouts))
+        )
+    return Grid("Train wording minus held-out wordings", "arm", tuple(readouts), tuple(rows))
+
+
+def status_grid(tables: Tables) -> Grid:
+    """Return the share of generated answers with each status, per arm and template."""
+    status = tables["status"]
+    columns = list(dict.fromkeys(status["status"]))
+    rows = []
+    for (arm, template), part in status.groupby(["arm", "template"], sort=False):
+        found = dict(zip(part["status"], part["share"], strict=True))
+        rows.append((f"{arm}, {template}", tuple(_shares(found, columns))))
+    return Grid("What the generated texts are", "arm, template", tuple(columns), tuple(rows))
+
+
+def _shares(found: dict[str, float], columns: list[str]) -> Iterable[Cell]:
+    for name in columns:
+        share = found.get(name, 0.0)
+        yield Cell(percent(share), share)

@@ -1,0 +1,198 @@
+"""A run folder with plausible tables, real photographs and hostile strings, for the tests of the report."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from PIL import Image
+from skimage import data
+
+from eyechart.runs import Run
+from eyechart.seeds import rng
+
+LABELS = ["blur", "noise", "brightness", "compression", "contrast", "colorfulness", "jitter", "clean"]
+SKILL = {"base": 0.08, "projector": 0.45, "vision+projector": 0.75, "language": 0.2, "all": 0.77}
+TEMPLATES = {"paper": "train", "plain": "held-out", "letters": "held-out"}
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(2)>',
+    "😀 it is \u202eblurred\u202c, مشوش",
+    "bell \x07 null \x00 escape \x1b[31m",
+    "{{ 7 * 7 }} {% raw %} $\\frac{1}{2}$",
+)
+
+
+def make_run(path: Path, arms: tuple[str, ...] = tuple(SKILL), inside: bool = True, contents: int = 8) -> Run:
+    """Write a run folder; ``inside=False`` leaves out distance and stages."""
+    config = {"subject": "nano", "seed": 0, "tune": {"steps": 60}, "note": HOSTILE[0]}
+    run = Run.create(path, config)
+    images = _images(contents)
+    run.write_json(_card(images), "dataset.json")
+    aside = {"path": ["broken/<b>.png"], "reason": [HOSTILE[1]]}
+    run.write_table(pd.DataFrame(aside), "set_aside.csv")
+    run.write_table(_baselines(images), "baselines.parquet")
+    run.write_table(_gallery(images), "gallery.parquet")
+    for stage in ("dataset", *(f"tune {arm}" for arm in arms if arm != "base"), "exam"):
+        with run.timer(stage):
+            pass
+    for arm in arms:
+        _arm(run, arm, images, inside)
+    return run
+
+
+def _images(contents: int) -> pd.DataFrame:
+    rows = []
+    for content in [f"content {i}" for i in range(contents - 1)] + [HOSTILE[0]]:
+        rows += [(content, "none", 0, "clean")] * 3
+        rows += [(content, f"{label}_fine", level, label) for label in LABELS[:-1] for level in (1, 3, 5)]
+    table = pd.DataFrame(rows, columns=["content", "distortion", "level", "label"]).assign(corpus="photos")
+    ids = [f"{row.content}/{row.distortion}/{row.level}/{i}" for i, row in enumerate(table.itertuples())]
+    return table.assign(image_id=ids)
+
+
+def _card(images: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "name": "nano <photos>",
+        "hash": "0123456789ab",
+        "labels": LABELS,
+        "counts": {"train": 400, "test": len(images)},
+        "attributions": [
+            {"content": "astronaut", "author": "NASA", "licence": "public domain"},
+            {"content": HOSTILE[0], "author": HOSTILE[1], "licence": "CC0-1.0"},
+        ],
+    }
+
+
+def _baselines(images: pd.DataFrame) -> pd.DataFrame:
+    common = ["image_id", "content", "label", "distortion", "level"]
+    right = rng(0, "pixels").random(len(images)) < 0.5
+    guess = np.where(right, images["label"], rng(1, "pixels").choice(LABELS, len(images)))
+    parts = [
+        images[common].assign(predicted="clean", baseline="majority"),
+        images[common].assign(predicted=guess, baseline="pixel statistics"),
+    ]
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(correct=table["predicted"] == table["label"])
+
+
+def _gallery(images: pd.DataFrame) -> pd.DataFrame:
+    photographs = [data.astronaut(), data.cat(), data.coffee(), data.rocket()]
+    rows = []
+    for i, row in enumerate(images.groupby("label", sort=False).head(3).itertuples()):
+        pixels = photographs[i % len(photographs)][40:168, 120:248]
+        if row.label == "blur":
+            pixels = cv2.GaussianBlur(pixels, (0, 0), 3)
+        if row.label == "noise":
+            pixels = np.clip(pixels + rng(0, i).normal(0, 25, pixels.shape), 0, 255).astype(np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, "PNG")
+        rows.append({"image_id": row.image_id, "image": buffer.getvalue()})
+    return pd.DataFrame(rows)
+
+
+def _arm(run: Run, arm: str, images: pd.DataFrame, inside: bool) -> None:
+    run.arm(arm)
+    asked = [
+        _answers(images, arm, template, kind, readout)
+        for template, kind in TEMPLATES.items()
+        for readout in ("generate", "choose")
+    ]
+    run.write_table(pd.concat(asked, ignore_index=True), f"arms/{arm}/answers.parquet")
+    run.write_table(_content(images, arm), f"arms/{arm}/content.parquet")
+    if arm != "base":
+        run.write_json(_proof(arm), f"arms/{arm}/proof.json")
+        run.write_table(_losses(arm), f"arms/{arm}/losses.csv")
+    if inside:
+        run.write_table(_distance(images, arm), f"arms/{arm}/distance.parquet")
+        run.write_table(_stages(arm), f"arms/{arm}/stages.parquet")
+    (run.arm(arm) / "DONE").touch()
+
+
+def _answers(images: pd.DataFrame, arm: str, template: str, kind: str, readout: str) -> pd.DataFrame:
+    draw = rng(0, arm, template, readout)
+    skill = SKILL[arm] * (1 if kind == "train" else 0.7) * (1 if readout == "choose" else 0.9)
+    logp = draw.normal(-4, 1, (len(images), len(LABELS)))
+    own = images["label"].map(LABELS.index).to_numpy()
+    logp[np.arange(len(images)), own] += np.where(
+        draw.random(len(images)) < skill, 4 + images["level"] / 3, 0
+    )
+    predicted = np.array(LABELS, dtype=object)[logp.argmax(1)]
+    table = images.assign(
+        arm=arm, template=template, template_kind=kind, readout=readout, status="label", predicted=predicted
+    )
+    table["prompt"] = f"USER: <image>\nWhich distortion? ({template})\n{HOSTILE[0]}\nASSISTANT:"
+    table["text"] = "" if readout == "choose" else [f"The image shows {word}." for word in predicted]
+    if readout == "generate":
+        for i, text in enumerate(HOSTILE):
+            table.loc[table.index[i::40], "text"] = text
+            table.loc[table.index[i::40], ["status", "predicted"]] = ["unparsed", None]
+    lists = pd.Series([list(row) if readout == "choose" else None for row in logp], dtype=object)
+    correct = (table["predicted"] == table["label"]).fillna(False)
+    return table.assign(correct=correct, logp=lists, logp_mean=lists, logp_prior=lists)
+
+
+def _content(images: pd.DataFrame, arm: str) -> pd.DataFrame:
+    parts = []
+    for question in ("colour", "shape", "object"):
+        right = rng(0, "content", arm, question).random(len(images)) < 0.9 - SKILL[arm] / 4
+        parts.append(images[["image_id", "content"]].assign(question=question, label="x", correct=right))
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(predicted=np.where(table["correct"], "x", "y"), arm=arm)
+
+
+def _proof(arm: str) -> dict[str, Any]:
+    asked = ["vision", "projector", "language"] if arm == "all" else arm.split("+")
+    sizes = {"vision": 93_000_000, "projector": 9_000_000, "language": 135_000_000}
+    components = {
+        name: {
+            "parameters": size,
+            "trainable": size if name in asked else 0,
+            "changed_tensors": 10 if name in asked else 0,
+            "tensors": 10,
+            "relative_change": 0.01 if name in asked else 0.0,
+            "sha256_before": "a" * 64,
+            "sha256_after": ("b" if name in asked else "a") * 64,
+        }
+        for name, size in sizes.items()
+    }
+    return {"asked": asked, "components": components, "ok": True}
+
+
+def _losses(arm: str) -> pd.DataFrame:
+    step = np.arange(60)
+    lm = 2 * np.exp(-step * SKILL[arm] / 10) + rng(0, "loss", arm).random(60) / 5
+    alignment = np.exp(-step / 30)
+    rate = np.full(60, 1e-4)
+    columns = {"step": step, "seconds": step * 0.5, "loss": lm + 0.1 * alignment, "lm": lm}
+    return pd.DataFrame(columns | {"alignment": alignment, "learning_rate": rate})
+
+
+def _distance(images: pd.DataFrame, arm: str) -> pd.DataFrame:
+    draw = rng(0, "distance", arm)
+    table = images[["image_id", "content", "label", "distortion", "level"]].assign(arm=arm)
+    for kind in ("raw", "centred"):
+        table[f"{kind}_own"] = draw.normal(0.05 + SKILL[arm] / 10, 0.02, len(table))
+        table[f"{kind}_margin"] = draw.normal(-0.02 + SKILL[arm] / 20, 0.02, len(table))
+        table[f"{kind}_rank"] = draw.integers(1, 9, len(table))
+        table[f"{kind}_argmax"] = draw.choice(LABELS, len(table))
+    p = draw.random(len(table)) * SKILL[arm]
+    return table.assign(next_token_p=p, full_p=p / 2, argmax_next=draw.choice(LABELS, len(table)))
+
+
+def _stages(arm: str) -> pd.DataFrame:
+    names = [f"encoder {i}" for i in range(1, 13)] + ["encoder output", "projector output"]
+    names += [f"language {i}" for i in (6, 12, 18, 24, 30)] + ["language last position"]
+    rows = []
+    for order, name in enumerate(names):
+        level = 0.85 if name.startswith("encoder") else 0.7 if name.startswith("projector") else 0.55
+        for kind, accuracy in (("probe", level + SKILL[arm] / 8), ("shuffled", 0.125)):
+            row = {"arm": arm, "stage": name, "order": order, "kind": kind, "accuracy": accuracy}
+            rows.append(row | {"low": accuracy - 0.03, "high": accuracy + 0.03, "n": 400, "contents": 8})
+    pixels = {"arm": arm, "stage": "pixels", "order": -1, "kind": "pixels", "accuracy": 0.5}
+    rows.append(pixels | {"low": 0.46, "high": 0.54, "n": 400, "contents": 8})
+    return pd.DataFrame(rows)
