@@ -1,0 +1,36 @@
+"""From 8-bit pixels to real numbers and back, the same on every machine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from eyechart.distort.registry import Pixels, Reals
+
+# Sums of floating-point numbers differ in their last bits between processors. Ties are rounded up from a hair
+# below one half, so that those bits cannot decide a pixel.
+_HALF = 0.5 + 1e-7
+
+
+def to_reals(image: Pixels) -> Reals:
+    """Return float64 values in 0 to 1."""
+    return image / 255.0
+
+
+def to_pixels(values: Reals) -> Pixels:
+    """Clip values in 0 to 1 and round them to uint8."""
+    scaled = values * 255.0
+    scaled += _HALF
+    np.clip(scaled, 0.5, 255.5, out=scaled)
+    return scaled.astype(np.uint8)
+
+
+def by_table(image: Pixels, curve: Reals) -> Pixels:
+    """Apply a tone curve given at the 256 input values (float64 in 0 to 1) to every channel."""
+    return to_pixels(curve)[image]
+
+
+def psnr(image: Pixels, reference: Pixels) -> float:
+    """Return the peak signal-to-noise ratio in dB over all channels; infinite for identical images."""
+    difference = image.astype(np.int32) - reference
+    squares = int((difference**2).sum(dtype=np.int64))
+    return float(10 * np.log10(255.0**2 * image.size / squares)) if squares else float("inf")
