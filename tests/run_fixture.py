@@ -47,7 +47,7 @@ def make_run(path: Path, arms: tuple[str, ...] = tuple(SKILL), inside: bool = Tr
 
 def _images(contents: int) -> pd.DataFrame:
     rows = []
-    for content in [f"content {i}" for i in range(contents - 1)] + [HOSTILE[0]]:
+    for content in ["astronaut", *(f"content {i}" for i in range(contents - 2)), HOSTILE[0]]:
         rows += [(content, "none", 0, "clean")] * 3
         rows += [(content, f"{label}_fine", level, label) for label in LABELS[:-1] for level in (1, 3, 5)]
     table = pd.DataFrame(rows, columns=["content", "distortion", "level", "label"]).assign(corpus="photos")
@@ -61,10 +61,7 @@ def _card(images: pd.DataFrame) -> dict[str, Any]:
         "hash": "0123456789ab",
         "labels": LABELS,
         "counts": {"train": 400, "test": len(images)},
-        "attributions": [
-            {"content": "astronaut", "author": "NASA", "licence": "public domain"},
-            {"content": HOSTILE[0], "author": HOSTILE[1], "licence": "CC0-1.0"},
-        ],
+        "contents": [{"name": "astronaut", "images": 24}, {"name": HOSTILE[0], "images": HOSTILE[1]}],
     }
 
 

@@ -186,6 +186,13 @@ def test_numbers_on_the_page_are_those_of_the_answers(page: Path) -> None:
     assert content["change"].to_dict()["all", "all"] == pytest.approx(change)
 
 
+def test_shipped_photographs_are_credited(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert "Eileen Collins" in text
+    assert "NASA" in text
+    assert "Aitzol Berasategi" not in text  # ships, but is not in this run
+
+
 def test_a_young_run_says_what_is_missing(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "empty", {"subject": "nano"})
     text = build_report(run.path).read_text(encoding="utf-8")

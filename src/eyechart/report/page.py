@@ -9,6 +9,7 @@ from typing import Any
 
 from eyechart.report import numbers, views
 from eyechart.report.answer import answers
+from eyechart.report.credits import photo_credits
 from eyechart.report.figures import all_figures, best_arm
 from eyechart.report.gallery import gallery_cards
 from eyechart.report.inputs import Inputs, read_inputs
@@ -99,6 +100,7 @@ def _shown(inputs: Inputs, tables: Tables) -> dict[str, Any]:
         "grids": _grids(tables),
         "best": best_arm(tables),
         "cards": gallery_cards(inputs),
+        "credits": photo_credits(set() if inputs.answers is None else set(inputs.answers["content"])),
         "numbers": numbers,
     }
 
