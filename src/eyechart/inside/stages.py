@@ -1,0 +1,108 @@
+"""The ladder: how well a linear probe names the distortion at each stage, beside a control with shuffled labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from eyechart.inside.activations import Features, pooled_stages
+from eyechart.measures.statistics import cluster_interval
+from eyechart.progress import track
+from eyechart.seeds import rng
+from eyechart.subjects.model import ModelSubject, Pixels
+
+
+class LadderConfig(BaseModel):
+    """Settings of the stage ladder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train_images: PositiveInt = 800
+    components: PositiveInt = 64
+    every: PositiveInt = 6
+
+
+def stage_ladder(
+    subject: ModelSubject,
+    arm: str,
+    train: tuple[pd.DataFrame, list[Pixels]],
+    test: tuple[pd.DataFrame, list[Pixels]],
+    question: str,
+    config: LadderConfig,
+    seed: int,
+) -> pd.DataFrame:
+    """Probe every stage: fitted on train contents, measured on test contents, which are others.
+
+    Args:
+        subject: the model.
+        arm: what the rows are filed under.
+        train: rows and images of the train split (the first ``train_images`` are used).
+        test: rows and images of the test split.
+        question: the question that the language model reads.
+        config: settings.
+        seed: the run's seed.
+
+    Returns:
+        One row a stage and kind (``probe``, ``shuffled``): accuracy with its 95 % interval by content, n, contents.
+    """
+    rows = train[0].iloc[: config.train_images]
+    prompt = subject.prompt(question, test[1][0].shape[:2])
+    images = [*train[1][: len(rows)], *test[1]]
+    states = pooled_stages(subject, images, prompt, config.every)
+    return probe_stages(states, arm, rows, test[0], config, seed)
+
+
+def probe_stages(
+    states: Features, arm: str, train: pd.DataFrame, test: pd.DataFrame, config: LadderConfig, seed: int
+) -> pd.DataFrame:
+    """Fit and measure the probes; ``states`` holds the train rows first, then the test rows."""
+    labels, contents = train["label"].to_numpy(), train["content"].to_numpy()
+    shuffled = rng(seed, "shuffled labels").permutation(labels)
+    size = min([config.components, len(train) - 1, *(s.shape[1] for s in states.values())])
+    result = []
+    for order, (stage, values) in enumerate(track(states.items(), f"{arm}: probing stages", len(states))):
+        known, unseen = _reduce(values[: len(train)], values[len(train) :], size)
+        strength = _choose_strength(known, labels, contents)
+        for kind, taught in (("probe", labels), ("shuffled", shuffled)):
+            predicted = _probe(strength).fit(known, taught).predict(unseen)
+            correct = (predicted == test["label"].to_numpy()).astype(float)
+            found = cluster_interval(correct, test["content"].to_numpy(), seed=seed)
+            result.append({
+                "arm": arm, "stage": stage, "order": order, "kind": kind, "accuracy": found.value, "low": found.low,
+                "high": found.high, "n": len(correct), "contents": test["content"].nunique(),
+            })  # fmt: skip
+    return pd.DataFrame(result)
+
+
+def _reduce(
+    train: NDArray[np.float32], test: NDArray[np.float32], size: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bring every stage to the same dimension: standardise, PCA, standardise, all fitted on the train rows."""
+    from sklearn.decomposition import PCA
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    pipeline = make_pipeline(StandardScaler(), PCA(size, random_state=0), StandardScaler())
+    return pipeline.fit_transform(train.astype(np.float64)), pipeline.transform(test.astype(np.float64))
+
+
+def _probe(strength: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=strength, max_iter=1000)
+
+
+def _choose_strength(values: NDArray[np.float64], labels: Any, contents: Any) -> float:
+    """Return the inverse regularisation that does best in inner folds grouped by content."""
+    from sklearn.model_selection import GroupKFold, cross_val_score
+
+    folds = GroupKFold(min(3, len(set(contents))))
+    scores = {
+        strength: cross_val_score(_probe(strength), values, labels, groups=contents, cv=folds).mean()
+        for strength in (0.003, 0.03, 0.3)
+    }
+    return max(scores, key=lambda strength: scores[strength])

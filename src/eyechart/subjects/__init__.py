@@ -1,0 +1,1 @@
+"""Who is examined: models, baselines and the built-in subject."""

@@ -1,0 +1,195 @@
+"""An open vision-language model of transformers as a subject: what it is shown, what enters its language model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyechart.errors import EyechartError
+
+if TYPE_CHECKING:
+    import torch
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A rendered question: the exact string, its token ids with image positions expanded, and those positions."""
+
+    text: str
+    ids: tuple[int, ...]
+    image_positions: tuple[int, ...]
+
+
+class ModelSubject:
+    """A model with its processor on one device.
+
+    Args:
+        name: what reports call it.
+        model: a transformers image-text-to-text model.
+        processor: its processor, with a chat template.
+    """
+
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        self.name = name
+        self.model = model.eval()
+        self.processor = processor
+
+    @property
+    def device(self) -> torch.device:
+        """Return where the model lies."""
+        return next(self.model.parameters()).device  # type: ignore[no-any-return]
+
+    @property
+    def language(self) -> Any:
+        """Return the language model without its head."""
+        return self.model.get_decoder()
+
+    @property
+    def projector(self) -> Any:
+        """Return the module between vision encoder and language model."""
+        from eyechart.subjects.components import projector_of
+
+        return projector_of(self.model)
+
+    def conversation(self, question: str, answer: str | None = None) -> str:
+        """Return the exact string of a conversation on one image, before image positions are expanded."""
+        turns: list[dict[str, Any]] = [
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}
+        ]
+        if answer is not None:
+            turns.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+        text: str = self.processor.apply_chat_template(turns, add_generation_prompt=answer is None)
+        return text
+
+    def prompt(self, question: str, image_size: tuple[int, int]) -> Prompt:
+        """Return the prompt of a question for images of one size (height, width in px)."""
+        text = self.conversation(question)
+        ids = self._ids(text, image_size)
+        image_token = self.model.config.image_token_id
+        return Prompt(text, tuple(ids), tuple(i for i, token in enumerate(ids) if token == image_token))
+
+    def answer_ids(self, question: str, answer: str, image_size: tuple[int, int]) -> tuple[int, ...]:
+        """Return the tokens that follow the prompt when the answer is given, up to and with the end of the turn.
+
+        Raises:
+            EyechartError: the chat template changes the prompt once an answer follows, so that no token sequence
+                is "the answer".
+        """
+        before = self._ids(self.conversation(question), image_size)
+        whole = self._ids(self.conversation(question, answer), image_size)
+        if whole[: len(before)] != before:
+            raise EyechartError(
+                f"the chat template of {self.name} renders the prompt differently once an answer follows",
+                "use a chat template whose generation prompt is the beginning of the assistant's turn",
+            )
+        after = whole[len(before) :]
+        ends = self.end_ids
+        stop = next((i for i, token in enumerate(after) if token in ends), None)
+        if stop is None:
+            raise EyechartError(
+                f"the chat template of {self.name} does not end the assistant's turn with an end token",
+                f"expected one of {sorted(ends)} after {answer!r}",
+            )
+        return tuple(after[: stop + 1])
+
+    @property
+    def end_ids(self) -> set[int]:
+        """Return the token ids that end an answer."""
+        ends = self.model.generation_config.eos_token_id
+        return set(ends) if isinstance(ends, list) else {ends}
+
+    def _ids(self, text: str, image_size: tuple[int, int]) -> list[int]:
+        blank = np.zeros((*image_size, 3), np.uint8)
+        ids: list[int] = self.processor(text=text, images=[blank])["input_ids"][0]
+        return ids
+
+    def pixel_values(self, images: list[Pixels]) -> torch.Tensor:
+        """Return the images as the vision encoder receives them, [n, 3, height, width] in float32."""
+        values: torch.Tensor = self.processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
+        return values.to(self.device)
+
+    def visual_tokens(self, images: list[Pixels], batch: int = 64) -> torch.Tensor:
+        """Return the projected visual tokens: exactly what the language model receives at the image positions.
+
+        Returns:
+            Tensor [n, tokens, width] in float32, on the CPU.
+        """
+        import torch
+
+        from eyechart.progress import track
+
+        kept = []
+        with torch.no_grad():
+            for start in track(range(0, len(images), batch), "encoding images"):
+                pixels = self.pixel_values(images[start : start + batch])
+                kept.append(self.project(pixels).float().cpu())
+        return torch.cat(kept)
+
+    def project(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Run vision encoder and projector (with gradient where it is on): [n, tokens, width]."""
+        import torch
+
+        tokens = self.model.get_image_features(pixel_values=pixels.to(self.model.dtype)).pooler_output
+        return torch.stack(list(tokens)) if isinstance(tokens, (list, tuple)) else tokens
+
+    def embed(self, prompt: Prompt, tokens: torch.Tensor) -> torch.Tensor:
+        """Return the language model's input for a prompt and the visual tokens of n images, [n, length, width]."""
+        import torch
+
+        ids = torch.tensor(prompt.ids, device=self.device)
+        table = self.model.get_input_embeddings()
+        embedded = table(ids).expand(len(tokens), -1, -1).clone()
+        embedded[:, list(prompt.image_positions)] = tokens.to(embedded.device, embedded.dtype)
+        return embedded
+
+    def word_embedding(self, word: str) -> torch.Tensor:
+        """Return t_c: the mean input embedding of a word's tokens as it stands in a sentence, [width] in float32."""
+        ids = self.processor.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
+        weight: torch.Tensor = self.model.get_input_embeddings().weight
+        return weight[ids].detach().float().mean(0)
+
+
+def load_subject(name: str, dtype: str = "auto") -> ModelSubject:
+    """Load a subject by name: ``nano``, a folder, or an id on the model hub.
+
+    Args:
+        name: the subject.
+        dtype: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where this processor computes in it natively.
+
+    Raises:
+        EyechartError: no such subject, or it cannot be loaded; the nearest names are suggested.
+    """
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    from eyechart.subjects.nano.build import nano_folder
+    from eyechart.subjects.names import resolve
+
+    folder = nano_folder() if name == "nano" else resolve(name)
+    try:
+        processor = AutoProcessor.from_pretrained(folder)
+        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=getattr(torch, native_dtype(dtype)))
+    except (OSError, ValueError, KeyError) as error:
+        raise EyechartError(
+            f"cannot load the subject {name}: {str(error).splitlines()[0]}",
+            "name a vision-language model on the hub, a folder with one, or nano (the built-in one)",
+        ) from error
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return ModelSubject(Path(name).name if Path(name).exists() else name, model.to(device), processor)
+
+
+def native_dtype(dtype: str = "auto") -> str:
+    """Return the type to compute in: the one asked for, or bfloat16 where the hardware has it, else float32."""
+    import torch
+
+    if dtype != "auto":
+        return dtype
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"

@@ -1,0 +1,1 @@
+"""Tune chosen components of a subject, and prove what changed."""
