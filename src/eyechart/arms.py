@@ -1,0 +1,104 @@
+"""One arm of a study: the subject tuned, examined and looked into; each part is a file of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from eyechart.dataset import Dataset
+from eyechart.exam import examine, examine_content
+from eyechart.exam.content import content_scenes
+from eyechart.inside import semantic_distance, stage_ladder
+from eyechart.runs import Run
+from eyechart.subjects.model import ModelSubject, load_subject
+from eyechart.templates import load_templates
+from eyechart.tune.arms import arm as arm_of
+from eyechart.tune.train import Lesson, tune
+
+if TYPE_CHECKING:
+    import torch
+
+    from eyechart.study import StudyConfig
+
+
+def train_question(labels: tuple[str, ...]) -> str:
+    """Return the question of the first train template."""
+    return next(t for t in load_templates() if t.split == "train").question(labels)
+
+
+def lesson_of(dataset: Dataset) -> Lesson:
+    """Return the train split as what an arm is trained on."""
+    labels = dataset.labels
+    targets = np.array([labels.index(label) for label in dataset.table("train")["label"]])
+    return Lesson(dataset.images("train"), targets, labels, train_question(labels))
+
+
+def tuned_subject(run: Run, name: str, config: StudyConfig, dataset: Dataset) -> ModelSubject:
+    """Return the subject of an arm, tuned now or, if its checkpoint is complete, loaded."""
+    arm, folder = arm_of(name), run.arm(name)
+    if not arm.train:
+        return load_subject(config.subject)
+    if (folder / "proof.json").is_file() and (folder / "checkpoint" / "config.json").is_file():
+        return load_subject(str(folder / "checkpoint"))
+    subject = load_subject(config.subject)
+    cache = run.path / "cache" / f"features-{dataset.hash[:12]}.safetensors"
+    with run.timer(f"{name}: tuning"):
+        tuned = tune(subject, arm, lesson_of(dataset), config.tune, seed=config.seed, cache=cache)
+    run.write_table(tuned.losses, f"arms/{name}/losses.csv")
+    save_checkpoint(subject, folder / "checkpoint")
+    run.write_json(tuned.proof, f"arms/{name}/proof.json")
+    return subject
+
+
+def save_checkpoint(subject: ModelSubject, folder: Any) -> None:
+    """Save model and processor as an ordinary Hugging Face folder (safetensors).
+
+    Raises:
+        EyechartError: the disk is full or the folder cannot be written.
+    """
+    from eyechart.errors import EyechartError
+
+    try:
+        subject.processor.save_pretrained(folder)
+        subject.model.save_pretrained(folder)
+    except Exception as error:  # safetensors wraps the operating system's error in its own
+        raise EyechartError(
+            f"cannot write the checkpoint to {folder}: {error}", "free some space; the same command resumes"
+        ) from error
+
+
+def examine_arm(
+    run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject
+) -> torch.Tensor:
+    """Ask the exam's and the content questions; returns the visual tokens of the test images."""
+    table, images = dataset.table("test"), dataset.images("test")
+    tokens = subject.visual_tokens(images)
+    if not run.has(f"arms/{name}/answers.parquet"):
+        answers = examine(
+            subject, name, table, images, tokens, dataset.labels, load_templates(), config.exam
+        )
+        run.write_table(answers, f"arms/{name}/answers.parquet")
+    if not run.has(f"arms/{name}/content.parquet"):
+        clean = np.flatnonzero(table["label"] == "clean")
+        names = table["content"].iloc[clean].tolist()
+        scenes = content_scenes([images[i] for i in clean], names, config.content_scenes, config.seed)
+        run.write_table(examine_content(subject, name, scenes), f"arms/{name}/content.parquet")
+    return tokens
+
+
+def look_inside(
+    run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject, tokens: torch.Tensor
+) -> None:
+    """Measure semantic distance and the stage ladder."""
+    table = dataset.table("test")
+    if not run.has(f"arms/{name}/distance.parquet"):
+        answers = run.read_table(f"arms/{name}/answers.parquet")
+        distance = semantic_distance(subject, name, table, tokens, dataset.labels, answers)
+        run.write_table(distance, f"arms/{name}/distance.parquet")
+    if not run.has(f"arms/{name}/stages.parquet"):
+        train = (dataset.table("train"), dataset.images("train"))
+        test = (table, dataset.images("test"))
+        question = train_question(dataset.labels)
+        stages = stage_ladder(subject, name, train, test, question, config.ladder, config.seed)
+        run.write_table(stages, f"arms/{name}/stages.parquet")

@@ -1,0 +1,25 @@
+"""``eyechart inside``: examine one subject and look where the distortion is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(inside)
+
+
+def inside(
+    subject: Annotated[str, typer.Argument(help="nano, a model's folder, or an id on the hub.")],
+    dataset: Annotated[Path, typer.Argument(help="A dataset's folder (see eyechart dataset build).")],
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")],
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+) -> None:
+    """Measure semantic distance and probe each stage (after the exam, if it is not there yet); write the report."""
+    from eyechart.single import exam_run
+
+    exam_run(subject, dataset, out, seed=seed, inside=True, say=typer.echo)

@@ -1,0 +1,34 @@
+"""``eyechart study``: the whole river in one command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(study)
+
+
+def study(
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")] = Path("runs/nano"),
+    subject: Annotated[str, typer.Option(help="nano, a model's folder, or an id on the hub.")] = "nano",
+    arms: Annotated[
+        str, typer.Option(help="Arms, separated by commas: base, all, or components joined by +.")
+    ] = "base,projector,vision+projector,language,all",
+    photos: Annotated[Path | None, typer.Option(help="A folder of your own photographs.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file with any of the settings.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A first look: less data, three arms.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+) -> None:
+    """Build the dataset, examine, tune each arm, look inside, and write the report."""
+    from eyechart.configuration import study_config
+    from eyechart.study import run_study
+
+    changes: dict[str, object] = {"seed": seed, "subject": subject}
+    if not quick or arms != "base,projector,vision+projector,language,all":
+        changes["arms"] = tuple(arms.split(","))
+    run_study(study_config(config, quick=quick, photos=photos, changes=changes), out, say=typer.echo)

@@ -1,0 +1,80 @@
+"""One bend of the river at a time: exam, inside or tune of one subject on one dataset."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from eyechart.arms import examine_arm, lesson_of, look_inside, save_checkpoint
+from eyechart.dataset import load_dataset
+from eyechart.errors import EyechartError
+from eyechart.provenance import provenance
+from eyechart.runs import Run
+from eyechart.study import StudyConfig, study_report
+from eyechart.subjects.model import load_subject
+from eyechart.tune.arms import arm as arm_of
+from eyechart.tune.config import TuneConfig
+from eyechart.tune.train import tune
+
+
+def exam_run(
+    subject: str, dataset: Path, out: Path, *, seed: int, inside: bool, say: Callable[[str], None] = print
+) -> Path:
+    """Examine one subject as it is (and look inside) in a run folder; returns the report.
+
+    Raises:
+        EyechartError: no such subject or dataset, or the folder holds another run.
+    """
+    found = load_dataset(dataset)
+    config = StudyConfig(subject=subject, arms=("base",), seed=seed)
+    run = Run.create(out, {"subject": subject, "arms": ["base"], "seed": seed, "dataset": {"hash": found.hash}})
+    if not run.has("provenance.json"):
+        run.write_json(provenance(), "provenance.json")
+    for name in ("dataset.json", "set_aside.csv"):
+        shutil.copyfile(found.path / name, run.path / name)
+    examined = load_subject(subject)
+    with run.timer("base: exam"):
+        tokens = examine_arm(run, "base", config, found, examined)
+    if inside:
+        with run.timer("base: inside"):
+            look_inside(run, "base", config, found, examined, tokens)
+    return study_report(run, say)
+
+
+def tune_run(
+    subject: str,
+    dataset: Path,
+    train: str,
+    out: Path,
+    *,
+    settings: dict[str, Any],
+    seed: int,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Tune chosen components of one subject; returns the folder of the checkpoint.
+
+    Raises:
+        EyechartError: no such subject, dataset or component, or the proof of what changed failed.
+    """
+    arm = arm_of(train)
+    if not arm.train:
+        raise EyechartError("the base is what is not tuned", "name components: vision, projector, language, or all")
+    found = load_dataset(dataset)
+    config = TuneConfig(**settings)
+    plan = {"subject": subject, "train": list(arm.train), "seed": seed, "dataset": {"hash": found.hash}}
+    run = Run.create(out, {**plan, "tune": config.model_dump()})
+    if run.has("proof.json"):
+        say(f"tuned before: {out / 'checkpoint'}")
+        return out / "checkpoint"
+    tuned_subject = load_subject(subject)
+    with run.timer("tuning"):
+        tuned = tune(tuned_subject, arm, lesson_of(found), config, seed=seed)
+    run.write_table(tuned.losses, "losses.csv")
+    save_checkpoint(tuned_subject, out / "checkpoint")
+    run.write_json(tuned.proof, "proof.json")
+    for component, row in tuned.proof["components"].items():
+        say(f"{component}: {row['changed_tensors']} of {row['tensors']} tensors changed, {row['relative_change']:.2%}")
+    say(f"checkpoint: {out / 'checkpoint'}")
+    return out / "checkpoint"

@@ -1,0 +1,130 @@
+"""The whole river, from one configuration: dataset, arms, exam, inside, report."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from eyechart.dataset import Dataset, DatasetConfig, build_dataset
+from eyechart.exam import ExamConfig
+from eyechart.inside import LadderConfig
+from eyechart.provenance import provenance
+from eyechart.runs import Run
+from eyechart.tune.arms import arm as arm_of
+from eyechart.tune.config import TuneConfig
+
+ARMS = ("base", "projector", "vision+projector", "language", "all")
+
+
+class StudyConfig(BaseModel):
+    """Everything that a study depends on; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    subject: str = "nano"
+    arms: tuple[str, ...] = ARMS
+    seed: int = 0
+    dataset: DatasetConfig = DatasetConfig()
+    exam: ExamConfig = ExamConfig()
+    tune: TuneConfig = TuneConfig()
+    ladder: LadderConfig = LadderConfig()
+    content_scenes: PositiveInt = 126
+    keep_checkpoints: bool = False
+
+    @classmethod
+    def quick(cls, **changes: Any) -> StudyConfig:
+        """Return a first look: fewer images, short tuning, two arms beside the base."""
+        small = {
+            "arms": ("base", "projector", "vision+projector"),
+            "dataset": DatasetConfig(name="quick", train_images=1200, test_contents=8),
+            "tune": TuneConfig(alignment_steps=60, steps=20),
+            "ladder": LadderConfig(train_images=320, every=15),
+            "content_scenes": 48,
+        }
+        return cls(**{**small, **changes})
+
+
+def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print) -> Path:
+    """Run a study, or take it up where it stood, and return the report.
+
+    Args:
+        config: the resolved configuration.
+        out: the run folder.
+        say: where progress is told.
+
+    Raises:
+        EyechartError: the folder holds a run with another configuration, or something that a person can mend.
+    """
+    for name in config.arms:
+        arm_of(name)  # a misspelt arm is an error before anything is computed
+    run = Run.create(out, config.model_dump(mode="json"))
+    if not run.has("provenance.json"):
+        run.write_json(provenance(), "provenance.json")
+    dataset = study_dataset(run, config, say)
+    if not run.has("baselines.parquet"):
+        say("baselines: majority and pixel statistics")
+        with run.timer("baselines"):
+            _baselines(run, dataset, config.seed)
+    for name in config.arms:
+        study_arm(run, name, config, dataset, say)
+    return study_report(run, say)
+
+
+def study_dataset(run: Run, config: StudyConfig, say: Callable[[str], None]) -> Dataset:
+    """Build the study's dataset beside the run (or find it there) and file its card in the run."""
+    say("dataset: real photographs, real distortions, split by content")
+    with run.timer("dataset"):
+        dataset = build_dataset(config.dataset, run.path.parent / "datasets")
+    shutil.copyfile(dataset.path / "dataset.json", run.path / "dataset.json")
+    shutil.copyfile(dataset.path / "set_aside.csv", run.path / "set_aside.csv")
+    return dataset
+
+
+def _baselines(run: Run, dataset: Dataset, seed: int) -> None:
+    from eyechart.subjects.baselines import baseline_answers
+
+    train, test = dataset.table("train"), dataset.table("test")
+    answers = baseline_answers(train, dataset.images("train"), test, dataset.images("test"), seed=seed)
+    run.write_table(answers, "baselines.parquet")
+
+
+def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: Callable[[str], None]) -> None:
+    """Tune one arm, examine it and look inside; each finished part is a file and is not made again."""
+    folder = run.arm(name)
+    if (folder / "DONE").is_file():
+        say(f"{name}: done before")
+        return
+    from eyechart.arms import examine_arm, look_inside, tuned_subject
+
+    say(f"{name}: {'tuning, ' if name != 'base' else ''}exam, inside")
+    subject = tuned_subject(run, name, config, dataset)
+    with run.timer(f"{name}: exam"):
+        tokens = examine_arm(run, name, config, dataset, subject)
+    with run.timer(f"{name}: inside"):
+        look_inside(run, name, config, dataset, subject, tokens)
+    checkpoint = folder / "checkpoint"
+    if checkpoint.is_dir() and not config.keep_checkpoints:
+        shutil.rmtree(checkpoint)
+    (folder / "DONE").touch()
+
+
+def study_report(run: Run, say: Callable[[str], None]) -> Path:
+    """Write the report of a run."""
+    from eyechart.report import build_report
+
+    say("report")
+    with run.timer("report"):
+        page = build_report(run.path)
+    say(f"open {page}")
+    return page
+
+
+def split_rows(dataset: Dataset, split: str) -> tuple[pd.DataFrame, list[np.ndarray[Any, np.dtype[np.uint8]]]]:
+    """Return the rows and the images of a split."""
+    return dataset.table(split), dataset.images(split)
