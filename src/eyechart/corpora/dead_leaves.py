@@ -1,8 +1,8 @@
 """Scenes of occluding leaves, as many as one likes, with statistics like those of photographs.
 
 Objects of all sizes that hide one another give the spectrum, the edges and the flat regions of natural images
-(Lee, Mumford, Huang: Occlusion models for natural images, IJCV 2001). They hold no content that could be known
-by heart and no traces of compression, and cost nothing.
+(Lee, Mumford, Huang: Occlusion models for natural images, IJCV 2001). They hold nothing that could be known
+by heart, no traces of compression, and cost nothing.
 """
 
 from __future__ import annotations
