@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def study_config(
-    path: Path | None, *, quick: bool = False, photos: Path | None = None, changes: dict[str, Any] | None = None
+    path: Path | None,
+    *,
+    quick: bool = False,
+    photos: Path | None = None,
+    changes: dict[str, Any] | None = None,
 ) -> StudyConfig:
     """Return the configuration of a study: defaults, then the YAML file, then the command line.
 
@@ -39,7 +43,9 @@ def study_config(
     try:
         return StudyConfig.model_validate(merged)
     except ValidationError as error:
-        raise EyechartError(_explain(error.errors()[0], merged), "eyechart study --help lists the settings") from error
+        raise EyechartError(
+            _explain(error.errors()[0], merged), "eyechart study --help lists the settings"
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -48,7 +54,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise EyechartError(f"cannot read the configuration {path}: {error}", "it must be a YAML mapping") from error
+        raise EyechartError(
+            f"cannot read the configuration {path}: {error}", "it must be a YAML mapping"
+        ) from error
     if not isinstance(found, dict):
         raise EyechartError(f"the configuration {path} is no mapping", "write settings as 'name: value'")
     return found

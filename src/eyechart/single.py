@@ -29,7 +29,9 @@ def exam_run(
     """
     found = load_dataset(dataset)
     config = StudyConfig(subject=subject, arms=("base",), seed=seed)
-    run = Run.create(out, {"subject": subject, "arms": ["base"], "seed": seed, "dataset": {"hash": found.hash}})
+    run = Run.create(
+        out, {"subject": subject, "arms": ["base"], "seed": seed, "dataset": {"hash": found.hash}}
+    )
     if not run.has("provenance.json"):
         run.write_json(provenance(), "provenance.json")
     for name in ("dataset.json", "set_aside.csv"):
@@ -60,7 +62,9 @@ def tune_run(
     """
     arm = arm_of(train)
     if not arm.train:
-        raise EyechartError("the base is what is not tuned", "name components: vision, projector, language, or all")
+        raise EyechartError(
+            "the base is what is not tuned", "name components: vision, projector, language, or all"
+        )
     found = load_dataset(dataset)
     config = TuneConfig(**settings)
     plan = {"subject": subject, "train": list(arm.train), "seed": seed, "dataset": {"hash": found.hash}}
@@ -75,6 +79,7 @@ def tune_run(
     save_checkpoint(tuned_subject, out / "checkpoint")
     run.write_json(tuned.proof, "proof.json")
     for component, row in tuned.proof["components"].items():
-        say(f"{component}: {row['changed_tensors']} of {row['tensors']} tensors changed, {row['relative_change']:.2%}")
+        changed = f"{row['changed_tensors']} of {row['tensors']} tensors changed"
+        say(f"{component}: {changed}, {row['relative_change']:.2%}")
     say(f"checkpoint: {out / 'checkpoint'}")
     return out / "checkpoint"

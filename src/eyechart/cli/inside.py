@@ -19,7 +19,7 @@ def inside(
     out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")],
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
 ) -> None:
-    """Measure semantic distance and probe each stage (after the exam, if it is not there yet); write the report."""
+    """Measure where the distortion is readable inside, and how near the visual tokens lie to the words."""
     from eyechart.single import exam_run
 
     exam_run(subject, dataset, out, seed=seed, inside=True, say=typer.echo)

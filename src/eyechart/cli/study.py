@@ -14,7 +14,9 @@ def add(app: typer.Typer) -> None:
 
 
 def study(
-    out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")] = Path("runs/nano"),
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")] = Path(
+        "runs/nano"
+    ),
     subject: Annotated[str, typer.Option(help="nano, a model's folder, or an id on the hub.")] = "nano",
     arms: Annotated[
         str, typer.Option(help="Arms, separated by commas: base, all, or components joined by +.")

@@ -18,7 +18,9 @@ def tune(
     dataset: Annotated[Path, typer.Argument(help="A dataset's folder (see eyechart dataset build).")],
     train: Annotated[str, typer.Option(help="Components joined by + (vision, projector, language), or all.")],
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint, the losses and the proof.")],
-    alignment_steps: Annotated[int | None, typer.Option(help="Steps on the alignment constraint alone.")] = None,
+    alignment_steps: Annotated[
+        int | None, typer.Option(help="Steps on the alignment constraint alone.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps on the answer's loss.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
 ) -> None:

@@ -1,8 +1,8 @@
 """Scenes with one known thing in them: what a subject sees of content, apart from any distortion.
 
-A coloured shape, or a small picture of an everyday object, is put at one place of a background. The questions ask for
-its colour, shape, place or object. They align the built-in subject and measure, before and after each arm, what
-tuning on distortions did to the perception of content.
+A coloured shape, or a small picture of an everyday object, is put at one place of a background. The
+questions ask for its colour, shape, place or object. They align the built-in subject and measure, before and
+after each arm, what tuning on distortions did to the perception of content.
 """
 
 from __future__ import annotations
@@ -29,7 +29,13 @@ COLOURS = {
     "white": (250, 250, 250),
     "black": (12, 12, 12),
 }
-PLACES = {"left": (0.0, 0.5), "right": (1.0, 0.5), "top": (0.5, 0.0), "bottom": (0.5, 1.0), "center": (0.5, 0.5)}
+PLACES = {  # across and down, 0 to 1
+    "left": (0.0, 0.5),
+    "right": (1.0, 0.5),
+    "top": (0.5, 0.0),
+    "bottom": (0.5, 1.0),
+    "center": (0.5, 0.5),
+}
 SHAPES = ("circle", "square", "triangle", "star", "cross", "ring", "heart", "diamond")
 QUESTIONS = {
     "colour": "What color is the shape?",
@@ -58,7 +64,8 @@ def object_names() -> tuple[str, ...]:
 
 def choices(question: str) -> tuple[str, ...]:
     """Return the possible answers to a question, the same for every scene."""
-    return {"colour": tuple(COLOURS), "shape": SHAPES, "place": tuple(PLACES), "object": object_names()}[question]
+    known = {"colour": tuple(COLOURS), "shape": SHAPES, "place": tuple(PLACES), "object": object_names()}
+    return known[question]
 
 
 def draw_scene(background: Pixels, draw: np.random.Generator) -> Scene:
@@ -128,8 +135,10 @@ def _outline(shape: str) -> list[tuple[float, float]]:
         "square": [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9), (0.1, 0.9)],
         "triangle": [(0.5, 0.05), (0.97, 0.92), (0.03, 0.92)],
         "diamond": [(0.5, 0.02), (0.85, 0.5), (0.5, 0.98), (0.15, 0.5)],
-        "cross": [(a, 0.05), (b, 0.05), (b, a), (0.95, a), (0.95, b), (b, b)]
-        + [(b, 0.95), (a, 0.95), (a, b), (0.05, b), (0.05, a), (a, a)],
+        "cross": [
+            *[(a, 0.05), (b, 0.05), (b, a), (0.95, a), (0.95, b), (b, b)],
+            *[(b, 0.95), (a, 0.95), (a, b), (0.05, b), (0.05, a), (a, a)],
+        ],
     }
     if shape in corners:
         return corners[shape]

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from eyechart.exam.engine import Readings, ask
-from eyechart.subjects.model import ModelSubject, Pixels, Prompt
-from eyechart.templates import Template, load_lexicon, parse
+from eyechart.subjects.model import ModelSubject, Pixels
+from eyechart.templates import Lexicon, Template, load_lexicon, parse
 
 if TYPE_CHECKING:
     import torch
@@ -51,9 +52,9 @@ def examine(
         config: settings.
 
     Returns:
-        The answers table; ``logp`` is the log-likelihood of each full candidate with its end, ``logp_mean`` the same
-        per token, ``logp_prior`` that on an image without content (the exam's mean colour), ``logp_first`` that of
-        each candidate's first token.
+        The answers table; ``logp`` is the log-likelihood of each full candidate with its end, ``logp_mean``
+        the same per token, ``logp_prior`` that on an image without content (the exam's mean colour),
+        ``logp_first`` that of each candidate's first token.
     """
     lexicon = load_lexicon()
     blank = subject.visual_tokens([content_free(images)])
@@ -66,8 +67,10 @@ def examine(
         asked = {"new_tokens": config.new_tokens, "batch": config.batch}
         readings = ask(subject, tokens, prompt, candidates, what=f"{arm}: asking {template.id}", **asked)
         prior = ask(subject, blank, prompt, candidates, new_tokens=0).logp[0]
-        base = table[IMAGE_COLUMNS].reset_index(drop=True).assign(
-            arm=arm, template=template.id, template_kind=template.split, prompt=prompt.text
+        base = (
+            table[IMAGE_COLUMNS]
+            .reset_index(drop=True)
+            .assign(arm=arm, template=template.id, template_kind=template.split, prompt=prompt.text)
         )
         parts += [_chosen(base, readings, prior, labels), _generated(base, readings, labels, lexicon)]
     answers = pd.concat(parts, ignore_index=True)
@@ -80,7 +83,9 @@ def content_free(images: Sequence[Pixels]) -> Pixels:
     return np.broadcast_to(np.rint(mean).astype(np.uint8), images[0].shape).copy()
 
 
-def _chosen(base: pd.DataFrame, readings: Readings, prior: object, labels: Sequence[str]) -> pd.DataFrame:
+def _chosen(
+    base: pd.DataFrame, readings: Readings, prior: NDArray[np.float64], labels: Sequence[str]
+) -> pd.DataFrame:
     best = readings.logp.argmax(1)
     return base.assign(
         readout="choose",
@@ -89,18 +94,20 @@ def _chosen(base: pd.DataFrame, readings: Readings, prior: object, labels: Seque
         predicted=[labels[i] for i in best],
         logp=list(readings.logp),
         logp_mean=list(readings.logp / readings.lengths),
-        logp_prior=[prior] * len(base),
+        logp_prior=pd.Series([prior] * len(base)),
         logp_first=list(readings.first),
     )
 
 
-def _generated(base: pd.DataFrame, readings: Readings, labels: Sequence[str], lexicon: object) -> pd.DataFrame:
+def _generated(
+    base: pd.DataFrame, readings: Readings, labels: Sequence[str], lexicon: Lexicon
+) -> pd.DataFrame:
     texts = [text.strip() for text in readings.texts]
-    known = {text: parse(text, labels, lexicon) for text in set(texts)}  # type: ignore[arg-type]
+    known = {text: parse(text, labels, lexicon) for text in set(texts)}
     parsed = [known[text] for text in texts]
     return base.assign(
         readout="generate",
         text=texts,
         status=[p.status for p in parsed],
-        predicted=[p.labels[0] if p.status == "label" else None for p in parsed],
+        predicted=pd.Series([p.labels[0] if p.status == "label" else None for p in parsed], dtype=object),
     )

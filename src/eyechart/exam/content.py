@@ -13,7 +13,9 @@ from eyechart.seeds import rng
 from eyechart.subjects.model import ModelSubject, Pixels
 
 
-def content_scenes(backgrounds: Sequence[Pixels], names: Sequence[str], count: int, seed: int) -> pd.DataFrame:
+def content_scenes(
+    backgrounds: Sequence[Pixels], names: Sequence[str], count: int, seed: int
+) -> pd.DataFrame:
     """Draw ``count`` scenes on undistorted images.
 
     Args:
@@ -48,7 +50,12 @@ def examine_content(subject: ModelSubject, arm: str, scenes: pd.DataFrame) -> pd
         options = choices(question)
         candidates = tuple(subject.answer_ids(text, option, size) for option in options)
         readings = ask(
-            subject, tokens[rows], subject.prompt(text, size), candidates, new_tokens=0, what=f"{arm}: {question}"
+            subject,
+            tokens[rows],
+            subject.prompt(text, size),
+            candidates,
+            new_tokens=0,
+            what=f"{arm}: {question}",
         )
         part = scenes.iloc[rows][["image_id", "content"]].assign(
             question=question,

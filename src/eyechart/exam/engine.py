@@ -1,8 +1,8 @@
-"""Ask a model one question on many images: the shared prompt is computed once for all candidates and for the answer.
+"""Ask a model one question on many images: candidates and greedy text share one run over the prompt.
 
-For each image the language model runs over the prompt once and keeps its keys and values. The candidates are then
-scored in one further pass as a tree: every candidate continues the prompt and sees itself alone. Greedy text continues
-from the same keys and values. All prompts of a batch have one length, so nothing is padded.
+For each image the language model runs over the prompt once and keeps its keys and values. The candidates are
+then scored in one further pass as a tree: every candidate continues the prompt and sees itself alone. Greedy
+text continues from the same keys and values. All prompts of a batch have one length, so nothing is padded.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Look into a subject: how close are its visual tokens to the words, and where is the distortion still readable."""
+"""Look into a subject: how near its visual tokens lie to the words, where the distortion is readable."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Features = dict[str, NDArray[np.float32]]
 def pooled_stages(
     subject: ModelSubject, images: list[Pixels], prompt: Prompt, every: int, batch: int = 32
 ) -> Features:
-    """Return, stage by stage in the order of the model, mean and standard deviation over the tokens of each image.
+    """Return mean and standard deviation over the tokens of each image, by stage in the order of the model.
 
     Low-level traces live in second-order statistics, hence the standard deviation (METHODS, Stages).
 
@@ -48,7 +48,9 @@ def pooled_stages(
             tokens = subject.project(pixels)
             states["projector output"] = _pool(tokens)
             read = subject.model(
-                inputs_embeds=subject.embed(prompt, tokens.float()), output_hidden_states=True, logits_to_keep=1
+                inputs_embeds=subject.embed(prompt, tokens.float()),
+                output_hidden_states=True,
+                logits_to_keep=1,
             ).hidden_states
             for layer in range(1, len(read)):
                 if layer % every == 0 or layer == len(read) - 1:

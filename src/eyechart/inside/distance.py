@@ -1,4 +1,4 @@
-"""Semantic distance between projected visual tokens and distortion words (METHODS; arXiv 2512.09573, Figure 3)."""
+"""Semantic distance between projected visual tokens and label words (METHODS; arXiv 2512.09573, Fig. 3)."""
 
 from __future__ import annotations
 
@@ -31,22 +31,25 @@ def semantic_distance(
         table: the images' rows of the dataset.
         tokens: their projected visual tokens, [n, tokens, width].
         labels: the labels.
-        answers: the exam's answers of this arm; the ``choose`` rows of the train template give the probabilities.
+        answers: the exam's answers of this arm; the ``choose`` rows of the train template give the
+            probabilities.
 
     Returns:
-        One row an image. For raw cosines and for centred ones (the mean visual token over the images and the mean
-        embedding over the vocabulary subtracted): ``own`` (mean cosine over tokens with the true label's word; the
-        semantic distance is 1 - own), ``max`` (of the nearest token), ``margin`` to the best other word, ``rank`` of
-        the true word (1 is best), ``argmax`` (the nearest word). ``next_token_p`` and ``full_p``: probability of the
-        first token, and of the whole answer with its end, of the true label; ``argmax_next``: the label with the
-        likeliest first token.
+        One row an image. For raw cosines and for centred ones (the mean visual token over the images and the
+        mean embedding over the vocabulary subtracted): ``own`` (mean cosine over tokens with the true
+        label's word; the semantic distance is 1 - own), ``max`` (of the nearest token), ``margin`` to the
+        best other word, ``rank`` of the true word (1 is best), ``argmax`` (the nearest word).
+        ``next_token_p`` and ``full_p``: probability of the first token, and of the whole answer with its
+        end, of the true label; ``argmax_next``: the label with the likeliest first token.
     """
     import torch
 
     words = torch.stack([subject.word_embedding(label) for label in labels]).cpu()
     vocabulary = subject.model.get_input_embeddings().weight.detach().float().mean(0).cpu()
     true = np.array([list(labels).index(label) for label in table["label"]])
-    result = table[["image_id", "content", "label", "distortion", "level"]].reset_index(drop=True).assign(arm=arm)
+    result = (
+        table[["image_id", "content", "label", "distortion", "level"]].reset_index(drop=True).assign(arm=arm)
+    )
     variants = {"raw": (tokens, words), "centred": (tokens - tokens.mean((0, 1)), words - vocabulary)}
     for kind, (visual, text) in variants.items():
         near = cosines(visual, text)
@@ -58,7 +61,7 @@ def semantic_distance(
 
 def cosines(visual: torch.Tensor, text: torch.Tensor) -> NDArray[np.float64]:
     """Return the cosine of every token with every word, float64 [n, tokens, K]."""
-    import torch.nn.functional as F  # noqa: N812
+    import torch.nn.functional as F
 
     near = F.normalize(visual.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
     return near.double().numpy()
@@ -81,7 +84,7 @@ def _against(
 
 def _probabilities(
     answers: pd.DataFrame, images: pd.DataFrame, true: NDArray[np.int64], labels: Sequence[str]
-) -> dict[str, object]:
+) -> dict[str, NDArray[np.float64] | list[str]]:
     chosen = answers[(answers["readout"] == "choose") & (answers["template_kind"] == "train")]
     first_template = chosen[chosen["template"] == chosen["template"].iloc[0]].set_index("image_id")
     ordered = first_template.loc[images["image_id"]]

@@ -1,4 +1,4 @@
-"""The ladder: how well a linear probe names the distortion at each stage, beside a control with shuffled labels."""
+"""The ladder: how well a linear probe names the distortion at each stage, beside shuffled labels."""
 
 from __future__ import annotations
 
@@ -47,7 +47,8 @@ def stage_ladder(
         seed: the run's seed.
 
     Returns:
-        One row a stage and kind (``probe``, ``shuffled``): accuracy with its 95 % interval by content, n, contents.
+        One row a stage and kind (``probe``, ``shuffled``): accuracy with its 95 % interval by content, n,
+        contents.
     """
     rows = train[0].iloc[: config.train_images]
     prompt = subject.prompt(question, test[1][0].shape[:2])
@@ -72,8 +73,8 @@ def probe_stages(
             correct = (predicted == test["label"].to_numpy()).astype(float)
             found = cluster_interval(correct, test["content"].to_numpy(), seed=seed)
             result.append({
-                "arm": arm, "stage": stage, "order": order, "kind": kind, "accuracy": found.value, "low": found.low,
-                "high": found.high, "n": len(correct), "contents": test["content"].nunique(),
+                "arm": arm, "stage": stage, "order": order, "kind": kind, "accuracy": found.value, "low":
+                found.low, "high": found.high, "n": len(correct), "contents": test["content"].nunique(),
             })  # fmt: skip
     return pd.DataFrame(result)
 
@@ -81,7 +82,7 @@ def probe_stages(
 def _reduce(
     train: NDArray[np.float32], test: NDArray[np.float32], size: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bring every stage to the same dimension: standardise, PCA, standardise, all fitted on the train rows."""
+    """Bring a stage to ``size`` dimensions: standardise, PCA, standardise, all fitted on the train rows."""
     from sklearn.decomposition import PCA
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -1,4 +1,4 @@
-"""Which parameters of a model are its vision encoder, its projector and its language model: an exact partition."""
+"""Which parameters are the vision encoder, the projector and the language model: an exact partition."""
 
 from __future__ import annotations
 

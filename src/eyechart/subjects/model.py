@@ -1,4 +1,4 @@
-"""An open vision-language model of transformers as a subject: what it is shown, what enters its language model."""
+"""An open vision-language model as a subject: what it is shown, what enters its language model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Prompt:
-    """A rendered question: the exact string, its token ids with image positions expanded, and those positions."""
+    """A rendered question: the exact string, its token ids with the image expanded, the image's positions."""
 
     text: str
     ids: tuple[int, ...]
@@ -75,11 +75,11 @@ class ModelSubject:
         return Prompt(text, tuple(ids), tuple(i for i, token in enumerate(ids) if token == image_token))
 
     def answer_ids(self, question: str, answer: str, image_size: tuple[int, int]) -> tuple[int, ...]:
-        """Return the tokens that follow the prompt when the answer is given, up to and with the end of the turn.
+        """Return the tokens that follow the prompt when the answer is given, the end token included.
 
         Raises:
-            EyechartError: the chat template changes the prompt once an answer follows, so that no token sequence
-                is "the answer".
+            EyechartError: the chat template changes the prompt once an answer follows, so that no token
+                sequence is "the answer".
         """
         before = self._ids(self.conversation(question), image_size)
         whole = self._ids(self.conversation(question, answer), image_size)
@@ -111,11 +111,12 @@ class ModelSubject:
 
     def pixel_values(self, images: list[Pixels]) -> torch.Tensor:
         """Return the images as the vision encoder receives them, [n, 3, height, width] in float32."""
-        values: torch.Tensor = self.processor.image_processor(images=images, return_tensors="pt")["pixel_values"]
+        seen = self.processor.image_processor(images=images, return_tensors="pt")
+        values: torch.Tensor = seen["pixel_values"]
         return values.to(self.device)
 
     def visual_tokens(self, images: list[Pixels], batch: int = 64) -> torch.Tensor:
-        """Return the projected visual tokens: exactly what the language model receives at the image positions.
+        """Return the projected visual tokens: what the language model receives at the image positions.
 
         Returns:
             Tensor [n, tokens, width] in float32, on the CPU.
@@ -135,21 +136,22 @@ class ModelSubject:
         """Run vision encoder and projector (with gradient where it is on): [n, tokens, width]."""
         import torch
 
-        tokens = self.model.get_image_features(pixel_values=pixels.to(self.model.dtype)).pooler_output
-        return torch.stack(list(tokens)) if isinstance(tokens, (list, tuple)) else tokens
+        tokens: Any = self.model.get_image_features(pixel_values=pixels.to(self.model.dtype)).pooler_output
+        whole: torch.Tensor = torch.stack(list(tokens)) if isinstance(tokens, (list, tuple)) else tokens
+        return whole
 
     def embed(self, prompt: Prompt, tokens: torch.Tensor) -> torch.Tensor:
-        """Return the language model's input for a prompt and the visual tokens of n images, [n, length, width]."""
+        """Return the language model's input for a prompt and n images' visual tokens, [n, length, width]."""
         import torch
 
         ids = torch.tensor(prompt.ids, device=self.device)
         table = self.model.get_input_embeddings()
-        embedded = table(ids).expand(len(tokens), -1, -1).clone()
+        embedded: torch.Tensor = table(ids).expand(len(tokens), -1, -1).clone()
         embedded[:, list(prompt.image_positions)] = tokens.to(embedded.device, embedded.dtype)
         return embedded
 
     def word_embedding(self, word: str) -> torch.Tensor:
-        """Return t_c: the mean input embedding of a word's tokens as it stands in a sentence, [width] in float32."""
+        """Return t_c: the mean input embedding of a word's tokens in a sentence, [width] in float32."""
         ids = self.processor.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
         weight: torch.Tensor = self.model.get_input_embeddings().weight
         return weight[ids].detach().float().mean(0)
@@ -168,8 +170,8 @@ def load_subject(name: str, dtype: str = "auto") -> ModelSubject:
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    from eyechart.subjects.nano.build import nano_folder
     from eyechart.subjects.names import resolve
+    from eyechart.subjects.nano.build import nano_folder
 
     folder = nano_folder() if name == "nano" else resolve(name)
     try:
@@ -185,7 +187,7 @@ def load_subject(name: str, dtype: str = "auto") -> ModelSubject:
 
 
 def native_dtype(dtype: str = "auto") -> str:
-    """Return the type to compute in: the one asked for, or bfloat16 where the hardware has it, else float32."""
+    """Return the type to compute in: the one asked for, or bfloat16 where the hardware has it."""
     import torch
 
     if dtype != "auto":

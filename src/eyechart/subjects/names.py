@@ -22,12 +22,14 @@ def resolve(name: str) -> str:
     if (path / "config.json").is_file():
         return str(path)
     if path.is_dir():
-        raise EyechartError(f"the folder {name} holds no model (no config.json)", "name a saved model's folder")
+        raise EyechartError(
+            f"the folder {name} holds no model (no config.json)", "name a saved model's folder"
+        )
     if _HUB_ID.fullmatch(name) and not path.parent.is_dir():
         return name
     beside = [str(p) for p in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(name, [*BUILT_IN, *beside], n=3, cutoff=0.4) or list(BUILT_IN)
     raise EyechartError(
         f"there is no subject {name!r}",
-        f"did you mean {' or '.join(near)}? A subject is nano, a model's folder, or an id on the hub (owner/model)",
+        f"did you mean {' or '.join(near)}? A subject is nano, a folder, or an id on the hub (owner/model)",
     )

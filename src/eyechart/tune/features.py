@@ -1,4 +1,4 @@
-"""What the frozen parts give for every training image: computed once, kept on disk, shared by arms and epochs."""
+"""What the frozen encoder gives for every training image: computed once, kept, shared by arms and epochs."""
 
 from __future__ import annotations
 

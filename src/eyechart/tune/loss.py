@@ -31,8 +31,8 @@ def answer_losses(
 ) -> torch.Tensor:
     """Return the mean negative log-likelihood of each answer's tokens, its end included.
 
-    Rows are padded on the left, so that all answers end at the last position and the vocabulary is scored at the
-    few last positions alone.
+    Rows are padded on the left, so that all answers end at the last position and the vocabulary is scored at
+    the few last positions alone.
 
     Args:
         subject: the model.
@@ -44,7 +44,7 @@ def answer_losses(
         Tensor [n] in float32.
     """
     import torch
-    import torch.nn.functional as F  # noqa: N812
+    import torch.nn.functional as F
 
     device, rows = tokens.device, len(prompts)
     whole = [list(p.ids) + list(a) for p, a in zip(prompts, answers, strict=True)]
@@ -74,13 +74,13 @@ def answer_losses(
 class Alignment:
     """InfoNCE between the pooled projected tokens of an image and the label words' embeddings (METHODS).
 
-    The mean visual token and the label words, both relative to the mean of the vocabulary, are compared by cosine;
-    the temperature is learned.
+    The mean visual token and the label words, both relative to the mean of the vocabulary, are compared by
+    cosine; the temperature is learned.
     """
 
     def __init__(self, subject: ModelSubject, labels: Sequence[str]) -> None:
         import torch
-        import torch.nn.functional as F  # noqa: N812
+        import torch.nn.functional as F
 
         self.centre = subject.model.get_input_embeddings().weight.detach().float().mean(0)
         words = torch.stack([subject.word_embedding(label) for label in labels])
@@ -89,7 +89,7 @@ class Alignment:
 
     def logits(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return the scaled cosine of each image with each label word, [n, K]."""
-        import torch.nn.functional as F  # noqa: N812
+        import torch.nn.functional as F
 
         pooled = F.normalize(tokens.float().mean(1) - self.centre, dim=-1)
         return self.log_scale.exp().clamp(max=100) * pooled @ self.words.T
@@ -101,6 +101,6 @@ class Alignment:
             tokens: [n, tokens, width].
             targets: index of each image's label, int64 [n].
         """
-        import torch.nn.functional as F  # noqa: N812
+        import torch.nn.functional as F
 
         return F.cross_entropy(self.logits(tokens), targets)

@@ -26,8 +26,8 @@ def prove(before: dict[str, dict[str, Any]], model: Any, asked: tuple[str, ...])
         asked: the components that were to be trained.
 
     Returns:
-        A table: per component its parameters, tensors, changed tensors, the norm of the difference relative to the
-        norm before, and the sha256 of its values before and after.
+        A table: per component its parameters, tensors, changed tensors, the norm of the difference relative
+        to the norm before, and the sha256 of its values before and after.
 
     Raises:
         EyechartError: something outside the choice moved, or nothing inside it did.

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import torch
 
 
-
 @dataclass(frozen=True)
 class Lesson:
     """What an arm is trained on.
@@ -53,12 +52,19 @@ class Tuned:
 
 
 def tune(
-    subject: ModelSubject, arm: Arm, lesson: Lesson, config: TuneConfig, *, seed: int, cache: Path | None = None
+    subject: ModelSubject,
+    arm: Arm,
+    lesson: Lesson,
+    config: TuneConfig,
+    *,
+    seed: int,
+    cache: Path | None = None,
 ) -> Tuned:
     """Train the components of ``arm`` in place and prove that exactly they changed.
 
-    The vision path, where it is trained, first meets the alignment constraint alone (the language model is not run);
-    then every trained component meets the language model's loss of the answer, plus the weighted constraint.
+    The vision path, where it is trained, first meets the alignment constraint alone (the language model is
+    not run); then every trained component meets the language model's loss of the answer, plus the weighted
+    constraint.
 
     Args:
         subject: the model, changed in place.
@@ -91,18 +97,22 @@ def tune(
 def _vision_path(
     subject: ModelSubject, arm: Arm, lesson: Lesson, cache: Path | None
 ) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return a function from rows of the lesson to visual tokens, with gradient in the trained parts alone."""
+    """Return a function from rows of the lesson to visual tokens, with gradient where it is trained."""
     import torch
 
     if "vision" in arm.train:
-        pixels = torch.cat([subject.pixel_values(lesson.images[i : i + 100]) for i in range(0, len(lesson.images), 100)])
+        pixels = torch.cat(
+            [subject.pixel_values(lesson.images[i : i + 100]) for i in range(0, len(lesson.images), 100)]
+        )
         return lambda rows: subject.project(pixels[rows])
     features = projector_inputs(subject, lesson.images, cache)
     device = subject.device
     if "projector" in arm.train:
         return lambda rows: subject.projector(features[rows].to(device).float())
     with torch.no_grad(), autocast(device):
-        tokens = torch.cat([subject.projector(part.to(device).float()).float() for part in features.split(200)])
+        tokens = torch.cat(
+            [subject.projector(part.to(device).float()).float() for part in torch.split(features, 200)]
+        )
     return lambda rows: tokens[rows]
 
 

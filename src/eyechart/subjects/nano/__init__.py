@@ -1,1 +1,1 @@
-"""The built-in subject: DINOv2-small, an MLP projector and SmolLM2-135M-Instruct in one ordinary checkpoint."""
+"""The built-in subject: DINOv2-small, an MLP projector and SmolLM2-135M-Instruct in one checkpoint."""

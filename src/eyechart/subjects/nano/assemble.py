@@ -1,8 +1,8 @@
 """Put the built-in subject together: vision encoder, projector and language model in one ordinary checkpoint.
 
-The host class is ``InternVLForConditionalGeneration``: its vision tower computes the same function as DINOv2, and its
-pixel shuffle joins 2 x 2 patches, so that an image of 112 x 112 px reaches the language model as 16 tokens, which is
-what makes a study affordable on a CPU.
+The host class is ``InternVLForConditionalGeneration``: its vision tower computes the same function as
+DINOv2, and its pixel shuffle joins 2 x 2 patches, so that an image of 112 x 112 px reaches the language
+model as 16 tokens, which is what makes a study affordable on a CPU.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ IMAGE_SIDE = 112  # px; native-resolution crops of this size pass through unchan
 PATCH = 14
 DOWNSAMPLE = 0.5
 IMAGE_TOKEN = "<image>"  # noqa: S105
-# The turn markers of mPLUG-Owl2 and LLaVA 1.5: few tokens, and answers begin with a space as words in a sentence do.
+# The turn markers of mPLUG-Owl2 and LLaVA 1.5: few tokens, and answers begin with a space.
 CHAT_TEMPLATE = (
     "{% for message in messages %}{% if message['role'] == 'user' %}USER: "
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
@@ -30,7 +30,7 @@ CHAT_TEMPLATE = (
 
 
 def assemble(sources: Path) -> tuple[Any, Any]:
-    """Return (model, processor) with the pretrained vision encoder and language model and a fresh projector (fp32).
+    """Return (model, processor): both parts pretrained, the projector fresh, all in float32.
 
     Args:
         sources: folder with the fetched files (fetched into it if they are not there).
@@ -70,7 +70,7 @@ def assemble(sources: Path) -> tuple[Any, Any]:
 
 
 def _processor(tokenizer: Any) -> Any:
-    """Return the processor; the Pillow-backed class is named, so that pixels are the same on every machine."""
+    """Return the processor; the Pillow class is named, so that pixels are the same on every machine."""
     from transformers import BitImageProcessorPil, LlavaProcessor
 
     images = BitImageProcessorPil(

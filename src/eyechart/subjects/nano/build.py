@@ -17,10 +17,10 @@ LEARNED = Path(__file__).parent.parent.parent / "data" / "nano"  # what the alig
 
 
 def nano_folder() -> Path:
-    """Return the folder of the built-in subject, building it the first time (about 200 MB fetched, 0.7 GB written).
+    """Return the folder of the built-in subject, built the first time (200 MB fetched, 0.7 GB written).
 
-    The folder's name carries the sha256 of the shipped adapter, so that a newer one is never mixed with an old
-    checkpoint; ``model.sha256`` beside the weights finds a damaged cache, which is then built again.
+    The folder's name carries the sha256 of the shipped adapter, so that a newer one is never mixed with an
+    old checkpoint; ``model.sha256`` beside the weights finds a damaged cache, which is then built again.
 
     Raises:
         EyechartError: the parts cannot be fetched, or the cache cannot be written.

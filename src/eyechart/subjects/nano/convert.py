@@ -15,9 +15,9 @@ PATCHES = 37 * 37  # position embeddings at 518 px
 def read_dinov2(path: Path) -> dict[str, torch.Tensor]:
     """Return the DINOv2-small weights of an ONNX export under the hub's names (fp32).
 
-    The exporter kept the names of biases, norms and scales but folded the weights of linear layers into anonymous
-    transposed constants, which are found through the name of the MatMul node that uses them. The position
-    embeddings were split into the part of the class token and the part of the patches.
+    The exporter kept the names of biases, norms and scales but folded the weights of linear layers into
+    anonymous transposed constants, which are found through the name of the MatMul node that uses them. The
+    position embeddings were split into the part of the class token and the part of the patches.
     """
     import onnx
     import torch
@@ -47,8 +47,8 @@ def read_dinov2(path: Path) -> dict[str, torch.Tensor]:
 def as_internvl_vision(dinov2: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return DINOv2 weights under the names of ``InternVLVisionModel``, which computes the same function.
 
-    Both are pre-norm vision transformers with layer scale, biased attention and interpolated position embeddings;
-    only the names differ. The mask token, used in pretraining alone, is dropped.
+    Both are pre-norm vision transformers with layer scale, biased attention and interpolated position
+    embeddings; only the names differ. The mask token, used in pretraining alone, is dropped.
     """
     renamed = {}
     for name, tensor in dinov2.items():

