@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from importlib import import_module
 from itertools import pairwise
 
 import numpy as np
@@ -41,6 +45,21 @@ def test_scenes_differ_in_brightness_contrast_and_colour() -> None:
     assert min(means) < 100 < 130 < max(means)
     assert max(contrasts) > 1.5 * min(contrasts)
     assert max(colours) > 2 * min(colours)
+
+
+def test_pixels_are_the_same_on_a_lesser_processor() -> None:
+    script = "import sys; from eyechart.corpora.dead_leaves import dead_leaves as d; "
+    script += "sys.stdout.buffer.write(d(1, 200, 300).tobytes())"
+    lesser = {"OPENCV_CPU_DISABLE": "AVX2,FMA3", "NPY_DISABLE_CPU_FEATURES": _features_that_can_go()}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | lesser, capture_output=True, check=True
+    )
+    assert done.stdout == dead_leaves(1, 200, 300).tobytes()
+
+
+def _features_that_can_go() -> str:
+    core = import_module("numpy._core._multiarray_umath")
+    return " ".join(name for name in core.__cpu_dispatch__ if core.__cpu_features__.get(name))
 
 
 @settings(max_examples=10, deadline=None)

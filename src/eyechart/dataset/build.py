@@ -62,7 +62,7 @@ def build_dataset(config: DatasetConfig, folder: Path, workers: int | None = Non
 def _recipe(config: DatasetConfig, labels: LabelMap, photos: Photos) -> dict[str, Any]:
     """Return the record of what decides every pixel, and its hash ("recipe"), known before building."""
     plain = config.model_dump(mode="json", exclude={"photos", "label_map"})  # paths decide nothing
-    versions = {name: _version(name) for name in _DECIDES_PIXELS}
+    versions = {name: _version(name) for name in _DECIDES_PIXELS} | {"code": _code()}
     record = {"config": plain, "label_map": labels.plain(), "photos": photos.digest, "versions": versions}
     recipe = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     return {"name": config.name, "recipe": recipe, **record}
@@ -73,6 +73,16 @@ def _version(package: str) -> str:
         return version(package)
     except ModuleNotFoundError:  # e.g. OpenCV installed under another name
         return "unknown"
+
+
+def _code() -> str:
+    """Return a digest of the modules that make pictures, as they change between releases too."""
+    package, digest = Path(__file__).parents[1], hashlib.sha256()
+    for path in sorted(
+        path for part in ("corpora", "dataset", "distort") for path in (package / part).glob("*.py")
+    ):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _existing(folder: Path, recipe: str) -> Dataset | None:

@@ -33,18 +33,18 @@ class DatasetConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field("nano", pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str = Field(default="nano", pattern=r"^[a-z0-9][a-z0-9_-]*$")
     photos: Path | None = None
     label_map: str = "paper8"
-    crop: int = Field(112, ge=32, le=1024)
+    crop: int = Field(default=112, ge=32, le=1024)
     levels: tuple[int, ...] = (1, 2, 3, 4, 5)
-    test_per_cell: int = Field(1, ge=1)
-    clean_per_content: int = Field(5, ge=1, le=100)
-    train_images: int = Field(4000, ge=0)
-    dead_leaves_share: float = Field(0.5, ge=0, le=1)
-    crops_per_distorted: int = Field(3, ge=1)
+    test_per_cell: int = Field(default=1, ge=1)
+    clean_per_content: int = Field(default=5, ge=1, le=100)
+    train_images: int = Field(default=4000, ge=0)
+    dead_leaves_share: float = Field(default=0.5, ge=0, le=1)
+    crops_per_distorted: int = Field(default=3, ge=1)
     seed: int = 0
-    invisible_psnr: float = Field(48.0, gt=0)
+    invisible_psnr: float = Field(default=48.0, gt=0)
 
     @classmethod
     def of(cls, **values: Any) -> Self:

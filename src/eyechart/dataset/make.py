@@ -22,7 +22,9 @@ Row = dict[str, Any]
 
 _DRAWN_SIZE = (384, 512)  # height and width of drawn scenes
 _TRIES = 10
-_FLAT = 6.0  # standard deviation of green, in grey levels; below it a crop shows next to nothing
+_DETAIL = (
+    1.5  # mean difference of neighbours in green, in grey levels; below it neither blur nor jitter shows
+)
 
 
 def make(task: Task, config: DatasetConfig) -> tuple[list[Row], list[SetAside]]:
@@ -73,16 +75,17 @@ def _crops(picture: Pixels, scene: Scene, cell: Cell, config: DatasetConfig) -> 
 
 
 def _position(picture: Pixels, config: DatasetConfig, *what: str | int) -> tuple[int, int]:
-    """Draw a crop's top and left; where it is nearly flat draw again, and take the liveliest in the end."""
+    """Draw a crop's top and left; where it has no detail draw again, and take the best in the end."""
     draw = rng(config.seed, "place", *what)
     best, most = (0, 0), -1.0
     for _ in range(_TRIES):
         top = int(draw.integers(picture.shape[0] - config.crop + 1))
         left = int(draw.integers(picture.shape[1] - config.crop + 1))
-        life = float(picture[top : top + config.crop, left : left + config.crop, 1].std())
-        if life > most:
-            best, most = (top, left), life
-        if life >= _FLAT:
+        green = picture[top : top + config.crop, left : left + config.crop, 1].astype(np.int16)
+        detail = (np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean()) / 2
+        if detail > most:
+            best, most = (top, left), float(detail)
+        if detail >= _DETAIL:
             break
     return best
 

@@ -62,7 +62,7 @@ def choose_photos(config: DatasetConfig) -> Photos:
     """Find the photographs and give each content its split.
 
     Raises:
-        EyechartError: too few photographs for three splits, or none where one is needed.
+        EyechartError: too few photographs for three splits.
     """
     aside: list[SetAside] = []
     if config.photos is None:
@@ -84,6 +84,11 @@ def choose_photos(config: DatasetConfig) -> Photos:
         kept.append((key, photo))
     if config.photos is not None:
         kept = _split(kept, config.photos)
+    for split in SPLITS[1:]:
+        if all(photo.split != split for _, photo in kept):
+            raise EyechartError(
+                f"no photograph for {split} can be used", "use a smaller crop or larger photographs"
+            )
     scenes = tuple(Scene(photo.content, "photos", photo.split or "", photo.path) for _, photo in kept)
     return Photos(scenes, tuple(aside), digest.hexdigest())
 
