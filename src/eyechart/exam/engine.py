@@ -73,7 +73,8 @@ def ask(
             logp.append(scores.double().cpu().numpy())
             heads = [c[0] for c in candidates]
             first.append(first_logp[:, heads].double().cpu().numpy())
-            memory.crop(embedded.shape[1])
+            if extra := memory.get_seq_length() - embedded.shape[1]:
+                memory.crop(-extra)  # forget the candidates; a negative number means this in every version
             texts += _greedy(subject, memory, last, embedded.shape[1], new_tokens)
     lengths = np.array([len(c) for c in candidates])
     return Readings(np.concatenate(logp), np.concatenate(first), lengths, texts)

@@ -1,0 +1,46 @@
+"""Fixtures shared by the tests: tiny subjects of the real classes, and computation in float32."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from eyechart.subjects.model import ModelSubject
+
+
+@pytest.fixture(scope="session")
+def internvl() -> ModelSubject:
+    """Return a tiny InternVL, not to be changed."""
+    import tiny
+
+    return tiny.internvl()
+
+
+@pytest.fixture(scope="session")
+def llava() -> ModelSubject:
+    """Return a tiny LLaVA, not to be changed."""
+    import tiny
+
+    return tiny.llava()
+
+
+@pytest.fixture(params=["internvl", "llava"])
+def subject(request: pytest.FixtureRequest) -> ModelSubject:
+    """Return each of the tiny subjects, not to be changed."""
+    found: ModelSubject = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def pupil(subject: ModelSubject) -> ModelSubject:
+    """Return a copy of each of the tiny subjects, free to be changed."""
+    return copy.deepcopy(subject)
+
+
+@pytest.fixture
+def fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute in float32 whatever the machine, so that tolerances can be tight."""
+    monkeypatch.setattr("eyechart.subjects.model.native_dtype", lambda dtype="auto": "float32")
