@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import Any
 
 from eyechart.errors import EyechartError
@@ -30,7 +31,7 @@ def prove(before: dict[str, dict[str, Any]], model: Any, asked: tuple[str, ...])
         to the norm before, and the sha256 of its values before and after.
 
     Raises:
-        EyechartError: something outside the choice moved, or nothing inside it did.
+        EyechartError: something outside the choice moved, nothing inside it did, or a weight is not finite.
     """
     table = {}
     for component, parameters in components(model).items():
@@ -42,6 +43,10 @@ def prove(before: dict[str, dict[str, Any]], model: Any, asked: tuple[str, ...])
             changed += delta > 0
             difference += delta**2
             norm += old[name].double().norm().item() ** 2
+        if not math.isfinite(difference):  # would pass every comparison below
+            raise EyechartError(
+                f"the weights of {component} are not finite after tuning", "lower the learning rates"
+            )
         table[component] = {
             "asked": component in asked,
             "parameters": sum(p.numel() for p in parameters.values()),
@@ -67,8 +72,11 @@ def prove(before: dict[str, dict[str, Any]], model: Any, asked: tuple[str, ...])
 
 def _digest(parameters: dict[str, Any]) -> str:
     """Return the sha256 over names and values in the order of names."""
+    import torch
+
     digest = hashlib.sha256()
     for name in sorted(parameters):
         digest.update(name.encode())
-        digest.update(parameters[name].detach().cpu().contiguous().numpy().tobytes())
+        values = parameters[name].detach().cpu().contiguous().flatten()
+        digest.update(values.view(torch.uint8).numpy().tobytes())  # bytes: NumPy has no bfloat16
     return digest.hexdigest()

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from eyechart.errors import EyechartError
 from eyechart.progress import track
 from eyechart.seeds import rng, seed_of
 from eyechart.subjects.components import components
@@ -24,6 +25,8 @@ from eyechart.tune.proof import prove, snapshot
 
 if TYPE_CHECKING:
     import torch
+
+SHORTEST = 3  # steps in which a learning rate can rise and fall
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def tune(
         cache: file for the frozen encoder's features (see :func:`projector_inputs`).
 
     Raises:
-        EyechartError: the proof failed.
+        EyechartError: too few steps, or the proof failed.
     """
     import torch
 
@@ -161,6 +164,8 @@ def _run(
     answers = [subject.answer_ids(lesson.question, label, size) for label in lesson.labels]
     alignment_steps = config.alignment_steps if constraint is not None else 0
     total = alignment_steps + config.steps
+    if total < SHORTEST:
+        raise EyechartError(f"{total} steps are too few for tuning", f"take at least {SHORTEST}")
     optimiser = torch.optim.AdamW(groups)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, [g["lr"] for g in groups], total, pct_start=max(config.warmup, 2 / total)
