@@ -108,7 +108,6 @@ def test_rank_and_margin_by_hand() -> None:
     assert found["argmax"] == ["a", "a", "a"]
 
 
-@pytest.mark.usefixtures("fp32")
 def test_stages_are_the_states_of_the_model(subject: ModelSubject) -> None:
     shown, prompt = tiny.images(5), subject.prompt(QUESTION, SIZE)
     found = pooled_stages(subject, shown, prompt, every=1, batch=2)
@@ -152,7 +151,7 @@ def test_stages_are_the_states_of_the_model(subject: ModelSubject) -> None:
     assert np.allclose(found["projector output"][:, :64], tokens.mean(1), atol=1e-4)
 
 
-def probed(strength: float, seed: int = 0) -> dict[str, Any]:
+def probed(strength: float, seed: int = 0) -> dict[Any, Any]:
     """Probe features that carry the label with a strength, beside a strong trace of the content."""
     draw = np.random.default_rng(seed)
     train, test = table(360, contents=9), table(160, contents=8).assign(content=lambda t: "t" + t["content"])
@@ -162,7 +161,7 @@ def probed(strength: float, seed: int = 0) -> dict[str, Any]:
     values = strength * signal + trace + draw.normal(size=(len(rows), 40))
     config = LadderConfig(components=20)
     found = probe_stages({"stage": values.astype(np.float32)}, "base", train, test, config, seed)
-    return found.set_index("kind").to_dict("index")
+    return {row["kind"]: row for row in found.to_dict("records")}
 
 
 def test_ladder_finds_a_planted_signal() -> None:

