@@ -12,7 +12,7 @@ import torch
 
 from eyechart.errors import EyechartError
 from eyechart.subjects.components import COMPONENTS, components, projector_of
-from eyechart.subjects.model import ModelSubject, load_subject, native_dtype
+from eyechart.subjects.model import ModelSubject, load_subject, native_precision
 from eyechart.subjects.names import resolve
 
 SIZE = (112, 112)
@@ -124,11 +124,11 @@ def test_resolve_suggests_the_nearest_name(tmp_path: Path) -> None:
         resolve(str(tmp_path / "checkpoint"))
 
 
+@pytest.mark.usefixtures("fp32")
 def test_saved_subject_loads_by_its_folder(subject: ModelSubject, tmp_path: Path) -> None:
     subject.model.save_pretrained(tmp_path)
     subject.processor.save_pretrained(tmp_path)
-    again = load_subject(str(tmp_path), "float32")
-    again.model.set_attn_implementation("eager")  # as the tiny models have it
+    again = load_subject(str(tmp_path))
     assert again.name == tmp_path.name
     assert again.prompt(QUESTION, SIZE) == subject.prompt(QUESTION, SIZE)
     shown = tiny.images(2)
@@ -141,7 +141,5 @@ def test_damaged_folder_is_explained(tmp_path: Path) -> None:
         load_subject(str(tmp_path))
 
 
-def test_native_dtype() -> None:
-    assert native_dtype("float32") == "float32"
-    assert native_dtype("bfloat16") == "bfloat16"
-    assert native_dtype() in {"float32", "bfloat16"}
+def test_native_precision() -> None:
+    assert native_precision() in {"float32", "bfloat16"}

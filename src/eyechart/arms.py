@@ -75,9 +75,7 @@ def examine_arm(
     table, images = dataset.table("test"), dataset.images("test")
     tokens = subject.visual_tokens(images)
     if not run.has(f"arms/{name}/answers.parquet"):
-        answers = examine(
-            subject, name, table, images, tokens, dataset.labels, load_templates(), config.exam
-        )
+        answers = examine(subject, name, table, images, tokens, dataset.labels, load_templates(), config.exam)
         run.write_table(answers, f"arms/{name}/answers.parquet")
     if not run.has(f"arms/{name}/content.parquet"):
         clean = np.flatnonzero(table["label"] == "clean")

@@ -125,6 +125,8 @@ def study_report(run: Run, say: Callable[[str], None]) -> Path:
     return page
 
 
-def split_rows(dataset: Dataset, split: str) -> tuple[pd.DataFrame, list[np.ndarray[Any, np.dtype[np.uint8]]]]:
+def split_rows(
+    dataset: Dataset, split: str
+) -> tuple[pd.DataFrame, list[np.ndarray[Any, np.dtype[np.uint8]]]]:
     """Return the rows and the images of a split."""
     return dataset.table(split), dataset.images(split)

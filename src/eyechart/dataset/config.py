@@ -21,6 +21,7 @@ class DatasetConfig(BaseModel):
         label_map: a shipped label map's name, or the path of one's own.
         crop: side of the pictures, in pixels.
         levels: which of KADID-10k's levels to use.
+        test_contents: how many of the test photographs to use; None takes all.
         test_per_cell: pictures per content, label and level in test and validation.
         clean_per_content: pictures without distortion per content in test and validation, each at a place of
             its own; the distorted ones are taken at the same places.
@@ -38,6 +39,7 @@ class DatasetConfig(BaseModel):
     label_map: str = "paper8"
     crop: int = Field(default=112, ge=32, le=1024)
     levels: tuple[int, ...] = (1, 2, 3, 4, 5)
+    test_contents: int | None = Field(default=None, ge=2)
     test_per_cell: int = Field(default=1, ge=1)
     clean_per_content: int = Field(default=5, ge=1, le=100)
     train_images: int = Field(default=4000, ge=0)

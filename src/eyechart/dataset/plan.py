@@ -112,6 +112,8 @@ def plan(config: DatasetConfig, photos: Photos, labels: LabelMap) -> list[Task]:
     tasks = list(_train(config, [scene for scene in photos.scenes if scene.split == "train"], labels))
     for split in SPLITS[1:]:
         scenes = [scene for scene in photos.scenes if scene.split == split]
+        if split == "test":
+            scenes = scenes[: config.test_contents]
         tasks += [Task(scene, tuple(_exam(config, index, labels))) for index, scene in enumerate(scenes)]
     return tasks
 

@@ -63,7 +63,7 @@ def ask(
     import torch
 
     logp, first, texts = [], [], []
-    with torch.no_grad():
+    with torch.no_grad(), subject.precision():
         for start in track(range(0, len(tokens), batch), what):
             embedded = subject.embed(prompt, tokens[start : start + batch])
             out = subject.model(inputs_embeds=embedded, use_cache=True, logits_to_keep=1)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from eyechart.progress import track
 from eyechart.subjects.model import ModelSubject, Pixels, Prompt
-from eyechart.tune.loss import autocast
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +37,7 @@ def pooled_stages(
 
     kept: dict[str, list[torch.Tensor]] = {}
     tower, at = subject.model.get_encoder(modality="image"), list(prompt.image_positions)
-    with torch.no_grad(), autocast(subject.device):
+    with torch.no_grad(), subject.precision():
         for start in track(range(0, len(images), batch), "reading the states at each stage"):
             pixels = subject.pixel_values(images[start : start + batch])
             seen = tower(pixel_values=pixels, output_hidden_states=True)

@@ -33,10 +33,13 @@ class ModelSubject:
         name: what reports call it.
         model: a transformers image-text-to-text model.
         processor: its processor, with a chat template.
+        compute: type of the matrix products, ``float32`` or ``bfloat16``.
     """
 
-    def __init__(self, name: str, model: Any, processor: Any) -> None:
+    def __init__(self, name: str, model: Any, processor: Any, compute: str = "float32") -> None:
         self.name = name
+        self.compute = compute
+        self._tokenised: dict[tuple[str, tuple[int, int]], list[int]] = {}
         self.model = model.eval()
         self.processor = processor
 
@@ -44,6 +47,16 @@ class ModelSubject:
     def device(self) -> torch.device:
         """Return where the model lies."""
         return next(self.model.parameters()).device  # type: ignore[no-any-return]
+
+    def precision(self) -> Any:
+        """Return the context in which the model computes.
+
+        Weights stay in float32; matrix products run in bfloat16 where the hardware has them. On a CPU,
+        weights stored in bfloat16 were slower.
+        """
+        import torch
+
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.compute == "bfloat16")
 
     @property
     def language(self) -> Any:
@@ -105,9 +118,11 @@ class ModelSubject:
         return set(ends) if isinstance(ends, list) else {ends}
 
     def _ids(self, text: str, image_size: tuple[int, int]) -> list[int]:
-        blank = np.zeros((*image_size, 3), np.uint8)
-        ids: list[int] = self.processor(text=text, images=[blank])["input_ids"][0]
-        return ids
+        """Return the tokens of a conversation on one image; kept, since exams and tuning ask again and again."""
+        if (text, image_size) not in self._tokenised:
+            blank = np.zeros((*image_size, 3), np.uint8)
+            self._tokenised[text, image_size] = self.processor(text=text, images=[blank])["input_ids"][0]
+        return self._tokenised[text, image_size]
 
     def pixel_values(self, images: list[Pixels]) -> torch.Tensor:
         """Return the images as the vision encoder receives them, [n, 3, height, width] in float32."""
@@ -126,7 +141,7 @@ class ModelSubject:
         from eyechart.progress import track
 
         kept = []
-        with torch.no_grad():
+        with torch.no_grad(), self.precision():
             for start in track(range(0, len(images), batch), "encoding images"):
                 pixels = self.pixel_values(images[start : start + batch])
                 kept.append(self.project(pixels).float().cpu())
@@ -157,12 +172,8 @@ class ModelSubject:
         return weight[ids].detach().float().mean(0)
 
 
-def load_subject(name: str, dtype: str = "auto") -> ModelSubject:
+def load_subject(name: str) -> ModelSubject:
     """Load a subject by name: ``nano``, a folder, or an id on the model hub.
-
-    Args:
-        name: the subject.
-        dtype: ``float32``, ``bfloat16``, or ``auto``: bfloat16 where this processor computes in it natively.
 
     Raises:
         EyechartError: no such subject, or it cannot be loaded; the nearest names are suggested.
@@ -176,22 +187,24 @@ def load_subject(name: str, dtype: str = "auto") -> ModelSubject:
     folder = nano_folder() if name == "nano" else resolve(name)
     try:
         processor = AutoProcessor.from_pretrained(folder)
-        model = AutoModelForImageTextToText.from_pretrained(folder, dtype=getattr(torch, native_dtype(dtype)))
+        # Eager attention: at the lengths of an exam its backward pass is the fastest on a CPU.
+        model = AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager"
+        )
     except (OSError, ValueError, KeyError) as error:
         raise EyechartError(
             f"cannot load the subject {name}: {str(error).splitlines()[0]}",
             "name a vision-language model on the hub, a folder with one, or nano (the built-in one)",
         ) from error
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    return ModelSubject(Path(name).name if Path(name).exists() else name, model.to(device), processor)
+    shown = Path(name).name if Path(name).exists() else name
+    return ModelSubject(shown, model.to(device), processor, compute=native_precision())
 
 
-def native_dtype(dtype: str = "auto") -> str:
-    """Return the type to compute in: the one asked for, or bfloat16 where the hardware has it."""
+def native_precision() -> str:
+    """Return bfloat16 where this hardware multiplies in it natively, else float32."""
     import torch
 
-    if dtype != "auto":
-        return dtype
     if torch.cuda.is_available():
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
     return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"

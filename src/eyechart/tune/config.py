@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+RATES = {"vision": 4e-5, "projector": 3e-4, "language": 5e-4}
 
 
 class TuneConfig(BaseModel):
@@ -10,14 +20,15 @@ class TuneConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    projector_steps: NonNegativeInt = Field(
+        300, description="first steps of the projector, over kept features, on the alignment constraint alone"
+    )
     alignment_steps: NonNegativeInt = Field(
-        300, description="steps of the vision path on the alignment constraint alone, the language model not run"
+        900, description="steps of the trained vision path on the alignment constraint alone"
     )
-    steps: PositiveInt = Field(100, description="steps on the language model's loss of the answer")
-    batch: PositiveInt = Field(24, description="images a step")
-    learning_rates: dict[str, PositiveFloat] = Field(
-        {"vision": 1e-4, "projector": 5e-4, "language": 5e-4}, description="peak learning rate by component"
-    )
-    alignment: NonNegativeFloat = Field(0.3, description="weight of the alignment constraint beside the answer loss")
+    steps: PositiveInt = Field(80, description="steps of all trained components on the answer's loss")
+    batch: PositiveInt = Field(16, description="images a step")
+    learning_rates: dict[str, PositiveFloat] = Field(RATES, description="peak learning rate by component")
+    alignment: NonNegativeFloat = Field(0.3, description="weight of the constraint beside the answer's loss")
     lora_rank: PositiveInt = Field(8, description="rank of the language model's adapter")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with rising learning rate")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from eyechart.progress import track
 from eyechart.subjects.model import ModelSubject, Pixels
-from eyechart.tune.loss import autocast
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +33,7 @@ def projector_inputs(
         lambda _, args: kept.append(args[0].to("cpu", torch.bfloat16))
     )
     try:
-        with torch.no_grad(), autocast(subject.device):
+        with torch.no_grad(), subject.precision():
             for start in track(range(0, len(images), batch), "encoding training images (kept for all arms)"):
                 subject.project(subject.pixel_values(images[start : start + batch]))
     finally:

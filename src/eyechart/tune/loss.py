@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eyechart.subjects.model import ModelSubject, Prompt
 
 if TYPE_CHECKING:
     import torch
-
-
-def autocast(device: torch.device) -> Any:
-    """Return the context in which a model computes: bfloat16 matrix products where the hardware has them.
-
-    Weights stay in float32. On a CPU this is also the fastest choice: models stored in bfloat16 were slower.
-    """
-    import torch
-
-    from eyechart.subjects.model import native_dtype
-
-    return torch.autocast(device.type, torch.bfloat16, enabled=native_dtype() == "bfloat16")
 
 
 def answer_losses(
@@ -56,7 +44,7 @@ def answer_losses(
     for row, answer in enumerate(answers):
         target[row, longest - len(answer) :] = torch.tensor(answer, device=device)
     table = subject.model.get_input_embeddings()
-    with autocast(device):
+    with subject.precision():
         embedded = table(ids)
         image = (ids == subject.model.config.image_token_id)[..., None]
         embedded = embedded.masked_scatter(image, tokens.to(embedded.dtype))

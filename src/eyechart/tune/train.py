@@ -20,7 +20,8 @@ from eyechart.subjects.model import ModelSubject, Pixels
 from eyechart.tune.arms import Arm
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.features import projector_inputs
-from eyechart.tune.loss import Alignment, answer_losses, autocast
+from eyechart.tune.loss import Alignment, answer_losses
+from eyechart.tune.memory import keep_memory
 from eyechart.tune.proof import prove, snapshot
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ def tune(
 ) -> Tuned:
     """Train the components of ``arm`` in place and prove that exactly they changed.
 
-    The vision path, where it is trained, first meets the alignment constraint alone (the language model is
-    not run); then every trained component meets the language model's loss of the answer, plus the weighted
-    constraint.
+    Up to three phases, each with its own learning-rate cycle: the projector alone over kept features, then
+    the vision path, both on the alignment constraint and without running the language model; then every
+    trained component on the language model's loss of the answer, plus the weighted constraint. The projector
+    goes first because one that fits nothing yet would tear the encoder's features apart.
 
     Args:
         subject: the model, changed in place.
@@ -83,39 +85,80 @@ def tune(
     import torch
 
     torch.manual_seed(seed_of(seed, "tune", arm.name) % 2**63)
+    keep_memory()
     before = snapshot(subject.model)
-    path = _vision_path(subject, arm, lesson, cache)
+    draw = rng(seed, "tune", arm.name, "order")
     constraint = Alignment(subject, lesson.labels) if {"vision", "projector"} & set(arm.train) else None
     adapter = _adapt(subject, config) if "language" in arm.train else None
     groups = _trainable(subject, arm, config)
-    if constraint is not None:
-        groups.append({"params": [constraint.log_scale], "lr": 1e-2, "weight_decay": 0.0})
-    losses = _run(subject, path, lesson, config, groups, constraint, rng(seed, "tune", arm.name, "order"))
+    losses = [
+        _phase(subject, lesson, config, constraint, groups, phase, draw)
+        for phase in _phases(subject, arm, lesson, config, cache)
+    ]
     if adapter is not None:
         adapter.merge_and_unload()
     subject.model.requires_grad_(False).eval()
-    return Tuned(losses, prove(before, subject.model, arm.train))
+    table = pd.concat(losses, ignore_index=True).rename_axis("step").reset_index()
+    table["seconds"] = (table["seconds"].cumsum() * 100).round() / 100
+    return Tuned(table, prove(before, subject.model, arm.train))
 
 
-def _vision_path(
-    subject: ModelSubject, arm: Arm, lesson: Lesson, cache: Path | None
-) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return a function from rows of the lesson to visual tokens, with gradient where it is trained."""
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training: what trains, how long, on which tokens, and whether it is the answer's loss."""
+
+    name: str
+    train: tuple[str, ...]
+    steps: int
+    batch: int
+    tokens: Callable[[NDArray[np.int64]], torch.Tensor]
+    answer: bool
+
+
+def _phases(
+    subject: ModelSubject, arm: Arm, lesson: Lesson, config: TuneConfig, cache: Path | None
+) -> Iterator[Phase]:
+    """Yield the phases of an arm; each makes its inputs when its turn comes."""
+    path = tuple(c for c in arm.train if c != "language")
+    if "projector" in path and config.projector_steps:
+        kept = _from_features(subject, lesson, cache)
+        yield Phase("projector", ("projector",), config.projector_steps, 4 * config.batch, kept, answer=False)
+    if "vision" in path:
+        tokens = _from_pixels(subject, lesson)
+        if config.alignment_steps:
+            yield Phase("alignment", path, config.alignment_steps, config.batch, tokens, answer=False)
+    elif "projector" in path:
+        tokens = _from_features(subject, lesson, cache)
+    else:
+        tokens = _fixed(subject, lesson, cache)
+    yield Phase("answer", arm.train, config.steps, config.batch, tokens, answer=True)
+
+
+def _from_pixels(subject: ModelSubject, lesson: Lesson) -> Callable[[NDArray[np.int64]], torch.Tensor]:
     import torch
 
-    if "vision" in arm.train:
-        pixels = torch.cat(
-            [subject.pixel_values(lesson.images[i : i + 100]) for i in range(0, len(lesson.images), 100)]
-        )
-        return lambda rows: subject.project(pixels[rows])
+    parts = [lesson.images[i : i + 100] for i in range(0, len(lesson.images), 100)]
+    pixels = torch.cat([subject.pixel_values(part).cpu() for part in parts])
+    return lambda rows: subject.project(pixels[rows].to(subject.device))
+
+
+def _from_features(
+    subject: ModelSubject, lesson: Lesson, cache: Path | None
+) -> Callable[[NDArray[np.int64]], torch.Tensor]:
     features = projector_inputs(subject, lesson.images, cache)
-    device = subject.device
-    if "projector" in arm.train:
-        return lambda rows: subject.projector(features[rows].to(device).float())
-    with torch.no_grad(), autocast(device):
-        tokens = torch.cat(
-            [subject.projector(part.to(device).float()).float() for part in torch.split(features, 200)]
-        )
+    return lambda rows: subject.projector(features[rows].to(subject.device).float())
+
+
+def _fixed(
+    subject: ModelSubject, lesson: Lesson, cache: Path | None
+) -> Callable[[NDArray[np.int64]], torch.Tensor]:
+    """Return the visual tokens of a vision path that nothing trains: projected once."""
+    import torch
+
+    project, count = _from_features(subject, lesson, cache), len(lesson.images)
+    with torch.no_grad(), subject.precision():
+        parts = [project(np.arange(i, min(i + 200, count))).float() for i in range(0, count, 200)]
+    tokens = torch.cat(parts)
     return lambda rows: tokens[rows]
 
 
@@ -131,69 +174,89 @@ def _adapt(subject: ModelSubject, config: TuneConfig) -> Any:
     )
 
 
-def _trainable(subject: ModelSubject, arm: Arm, config: TuneConfig) -> list[dict[str, Any]]:
-    """Switch gradients on in the chosen components alone; returns the optimiser's groups."""
+def _trainable(subject: ModelSubject, arm: Arm, config: TuneConfig) -> dict[str, dict[str, Any]]:
+    """Return the optimiser's group of each chosen component: parameters, peak learning rate, weight decay."""
     adapters = [p for name, p in subject.model.named_parameters() if "lora_" in name]
-    subject.model.requires_grad_(False)
-    groups: list[dict[str, Any]] = []
+    groups = {}
     for component, parameters in components(subject.model).items():
-        if component not in arm.train:
-            continue
-        chosen = adapters if component == "language" else list(parameters.values())
-        for parameter in chosen:
-            parameter.requires_grad_(True)
-        decay = 0.0 if component == "language" else 0.02
-        groups.append({"params": chosen, "lr": config.learning_rates[component], "weight_decay": decay})
+        if component in arm.train:
+            language = component == "language"
+            groups[component] = {
+                "params": adapters if language else list(parameters.values()),
+                "lr": config.learning_rates[component],
+                "weight_decay": 0.0 if language else 0.02,
+            }
     return groups
 
 
-def _run(
+def _phase(
     subject: ModelSubject,
-    path: Callable[[torch.Tensor], torch.Tensor],
     lesson: Lesson,
     config: TuneConfig,
-    groups: list[dict[str, Any]],
     constraint: Alignment | None,
+    groups: dict[str, dict[str, Any]],
+    phase: Phase,
     draw: np.random.Generator,
 ) -> pd.DataFrame:
+    """Run one phase; gradients are on in its components alone."""
     import torch
 
-    subject.model.train()
-    size = lesson.images[0].shape[:2]
-    prompt = subject.prompt(lesson.question, size)
-    answers = [subject.answer_ids(lesson.question, label, size) for label in lesson.labels]
-    alignment_steps = config.alignment_steps if constraint is not None else 0
-    total = alignment_steps + config.steps
-    if total < SHORTEST:
-        raise EyechartError(f"{total} steps are too few for tuning", f"take at least {SHORTEST}")
-    optimiser = torch.optim.AdamW(groups)
+    if phase.steps < SHORTEST:
+        raise EyechartError(f"{phase.steps} steps are too few for {phase.name}", f"take at least {SHORTEST}")
+    subject.model.requires_grad_(False).train()
+    chosen = [dict(groups[component]) for component in phase.train]
+    parameters = [p for group in chosen for p in group["params"]]
+    for parameter in parameters:
+        parameter.requires_grad_(True)
+    if constraint is not None:
+        chosen.append({"params": [constraint.log_scale], "lr": 1e-2, "weight_decay": 0.0})
+    optimiser = torch.optim.AdamW(chosen)
+    rise = max(config.warmup, 2 / phase.steps)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [g["lr"] for g in groups], total, pct_start=max(config.warmup, 2 / total)
+        optimiser, [g["lr"] for g in chosen], phase.steps, pct_start=rise
     )
-    targets, device = torch.from_numpy(lesson.targets), subject.device
-    log, started = [], time.monotonic()
-    for step, rows in enumerate(track(_batches(len(targets), config.batch, total, draw), "tuning", total)):
-        with autocast(device):
-            tokens = path(torch.from_numpy(rows)).float()
-        loss, parts = torch.zeros((), device=device), {"lm": float("nan"), "alignment": float("nan")}
-        if constraint is not None:
-            aligned = constraint.loss(tokens, targets[rows].to(device))
-            parts["alignment"] = aligned.item()
-            loss = loss + aligned * (1.0 if step < alignment_steps else config.alignment)
-        if step >= alignment_steps:
-            asked = [answers[t] for t in lesson.targets[rows]]
-            lm = answer_losses(subject, tokens, [prompt] * len(rows), asked).mean()
-            parts["lm"] = lm.item()
-            loss = loss + lm
+    log = []
+    batches = _batches(len(lesson.targets), phase.batch, phase.steps, draw)
+    for rows in track(batches, f"tuning, {phase.name}", phase.steps):
+        started = time.monotonic()
+        loss, parts = _loss(subject, lesson, config, constraint, phase, rows)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([p for g in groups for p in g["params"]], 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         rate = schedule.get_last_lr()[0]
         schedule.step()
-        seconds = round(time.monotonic() - started, 2)
-        log.append({"step": step, "seconds": seconds, "loss": loss.item(), **parts, "learning_rate": rate})
+        seconds = time.monotonic() - started
+        log.append({"phase": phase.name, "seconds": seconds, **parts, "learning_rate": rate})
     return pd.DataFrame(log)
+
+
+def _loss(
+    subject: ModelSubject,
+    lesson: Lesson,
+    config: TuneConfig,
+    constraint: Alignment | None,
+    phase: Phase,
+    rows: NDArray[np.int64],
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Return the loss of a batch, and its value and parts for the log."""
+    import torch
+
+    with subject.precision():
+        tokens = phase.tokens(rows).float()
+    loss, parts = tokens.new_zeros(()), {"lm": float("nan"), "alignment": float("nan")}
+    if constraint is not None:
+        aligned = constraint.loss(tokens, torch.from_numpy(lesson.targets[rows]).to(tokens.device))
+        parts["alignment"] = aligned.item()
+        loss = loss + aligned * (config.alignment if phase.answer else 1.0)
+    if phase.answer:
+        size = lesson.images[0].shape[:2]
+        prompt = subject.prompt(lesson.question, size)
+        answers = [subject.answer_ids(lesson.question, lesson.labels[t], size) for t in lesson.targets[rows]]
+        lm = answer_losses(subject, tokens, [prompt] * len(rows), answers).mean()
+        parts["lm"] = lm.item()
+        loss = loss + lm
+    return loss, {"loss": loss.item(), **parts}
 
 
 def _batches(count: int, size: int, total: int, draw: np.random.Generator) -> Iterator[NDArray[np.int64]]:

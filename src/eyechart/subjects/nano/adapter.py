@@ -13,14 +13,14 @@ LORA: dict[str, Any] = {
 FILE = "adapter.safetensors"
 
 
-def save_adapter(adapted: Any, folder: Path) -> None:
-    """Save projector and LoRA weights of a PEFT model (bf16, names of the base model)."""
+def save_adapter(model: Any, folder: Path) -> None:
+    """Save the projector and the LoRA weights of a model that carries an adapter (bf16)."""
     import torch
     from safetensors.torch import save_file
 
     kept = {
-        name.removeprefix("base_model.model."): tensor.to(torch.bfloat16).contiguous()
-        for name, tensor in adapted.state_dict().items()
+        name.replace(".default.", "."): tensor.to(torch.bfloat16).contiguous()
+        for name, tensor in model.state_dict().items()
         if "lora_" in name or "multi_modal_projector" in name
     }
     folder.mkdir(parents=True, exist_ok=True)
