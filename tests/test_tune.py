@@ -28,7 +28,7 @@ from eyechart.tune.train import Lesson, Tuned, tune
 SIZE = (112, 112)
 QUESTION = "What is the main distortion of this image?"
 ARMS = ("projector", "vision", "vision+projector", "language", "all")
-SHORT = TuneConfig(alignment_steps=3, steps=4, batch=4)
+SHORT = TuneConfig(projector_steps=3, alignment_steps=5, steps=4, batch=4)
 
 
 def lesson(count: int = 8) -> Lesson:
@@ -39,7 +39,6 @@ def lesson(count: int = 8) -> Lesson:
     return Lesson([image.astype(np.uint8) for image in shown], targets, ("blur", "noise"), QUESTION)
 
 
-@pytest.mark.usefixtures("fp32")
 def test_answer_losses_equal_transformers_own(subject: ModelSubject) -> None:
     shown = tiny.images(3)
     questions = ["What is the main distortion?", "Which word fits this image best: blur, noise?", "Name it."]
@@ -95,12 +94,19 @@ def test_arm_changes_exactly_its_components(pupil: ModelSubject, name: str) -> N
         assert (row["relative_change"] > 0) == (component in asked)
         assert row["parameters"] == sum(p.numel() for p in parameters.values())
     assert not any(p.requires_grad for p in pupil.model.parameters())
-    assert len(tuned.losses) == (4 if name == "language" else 7)
+    steps = {
+        "projector": 3 if "projector" in asked else 0,
+        "alignment": 5 if "vision" in asked else 0,
+        "answer": 4,
+    }
+    assert tuned.losses["phase"].tolist() == [phase for phase, count in steps.items() for _ in range(count)]
 
 
 def test_losses_table(internvl: ModelSubject) -> None:
     losses = tune(copy.deepcopy(internvl), arm("projector"), lesson(), SHORT, seed=0).losses
-    assert list(losses) == ["step", "seconds", "loss", "lm", "alignment", "learning_rate"]
+    assert list(losses) == ["step", "phase", "seconds", "loss", "lm", "alignment", "learning_rate"]
+    assert losses["step"].tolist() == list(range(7))
+    assert losses["seconds"].is_monotonic_increasing
     assert losses["lm"].isna().tolist() == [True] * 3 + [False] * 4
     both = losses.iloc[3:]
     assert np.allclose(both["loss"], both["lm"] + SHORT.alignment * both["alignment"], atol=1e-5)
@@ -140,7 +146,6 @@ def test_proof_of_a_model_in_bfloat16(internvl: ModelSubject) -> None:
     assert prove(before, model, ("projector",))["components"]["projector"]["changed_tensors"] == 1
 
 
-@pytest.mark.usefixtures("fp32")
 def test_cached_projector_inputs_give_the_same_tokens(subject: ModelSubject, tmp_path: Path) -> None:
     """Storage in bfloat16 keeps 8 bits: tokens agree within 2 % of their spread; reading changes nothing."""
     shown, cache = lesson().images, tmp_path / "deep" / "features.safetensors"
@@ -181,7 +186,7 @@ def test_same_seed_gives_the_same_weights(internvl: ModelSubject) -> None:
 def test_learns_a_toy_task(internvl: ModelSubject, name: str) -> None:
     pupil, task = copy.deepcopy(internvl), lesson()
     rates = {"vision": 3e-3, "projector": 1e-2, "language": 2e-2}
-    config = TuneConfig(alignment_steps=0, steps=40, batch=8, learning_rates=rates)
+    config = TuneConfig(projector_steps=0, alignment_steps=0, steps=40, batch=8, learning_rates=rates)
     losses = tune(pupil, arm(name), task, config, seed=0).losses["lm"]
     assert losses.iloc[-3:].mean() < 0.6 * losses.iloc[0]
     candidates = tuple(pupil.answer_ids(QUESTION, label, SIZE) for label in task.labels)
@@ -189,6 +194,15 @@ def test_learns_a_toy_task(internvl: ModelSubject, name: str) -> None:
         pupil, pupil.visual_tokens(task.images), pupil.prompt(QUESTION, SIZE), candidates, new_tokens=0
     )
     assert (found.logp.argmax(1) == task.targets).all()
+
+
+def test_matrix_products_in_bfloat16_leave_weights_in_float32(internvl: ModelSubject) -> None:
+    exact, fast = copy.deepcopy(internvl), copy.deepcopy(internvl)
+    fast.compute = "bfloat16"
+    losses = [tune(pupil, arm("all"), lesson(), SHORT, seed=0).losses["loss"] for pupil in (exact, fast)]
+    assert {p.dtype for p in fast.model.parameters()} == {torch.float32}
+    assert losses[0].iloc[0] == pytest.approx(losses[1].iloc[0], rel=0.02)
+    assert losses[0].iloc[0] != losses[1].iloc[0]
 
 
 def test_too_few_steps_for_the_schedule_are_explained(internvl: ModelSubject) -> None:
