@@ -37,9 +37,10 @@ def study_config(
     start = StudyConfig.quick() if quick else StudyConfig()
     merged = _merge(start.model_dump(), _read(path) if path else {})
     merged = _merge(merged, changes or {})
-    if photos is not None:
-        merged["dataset"]["photos"] = photos
-    merged["dataset"]["seed"] = merged["seed"]
+    if isinstance(merged["dataset"], dict):  # else the validation names the mistake
+        if photos is not None:
+            merged["dataset"]["photos"] = photos
+        merged["dataset"]["seed"] = merged["seed"]
     try:
         return StudyConfig.model_validate(merged)
     except ValidationError as error:
