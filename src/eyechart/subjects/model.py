@@ -118,7 +118,7 @@ class ModelSubject:
         return set(ends) if isinstance(ends, list) else {ends}
 
     def _ids(self, text: str, image_size: tuple[int, int]) -> list[int]:
-        """Return the tokens of a conversation on one image; kept, since exams and tuning ask again and again."""
+        """Return the tokens of a conversation on one image; kept, since it is asked for again and again."""
         if (text, image_size) not in self._tokenised:
             blank = np.zeros((*image_size, 3), np.uint8)
             self._tokenised[text, image_size] = self.processor(text=text, images=[blank])["input_ids"][0]
