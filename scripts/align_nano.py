@@ -4,10 +4,9 @@
 
 The pretrained vision encoder stays as it is. Stage 1 anchors the projected tokens of drawn scenes at the
 embeddings of the words that are true of them, without running the language model. Stage 2 teaches the
-language model, by a LoRA adapter, to read visual tokens: half of each batch are questions on drawn scenes, half
-are pseudo images made of embeddings of random words with a question for the main one. No distorted image is
-shown and no
-distortion is named.
+language model, by a LoRA adapter, to read visual tokens: half of each batch are questions on drawn scenes,
+half are pseudo images made of embeddings of random words with a question for the main one. No distorted image
+is shown and no distortion is named.
 """
 
 from __future__ import annotations
@@ -192,7 +191,7 @@ def anchor(subject: ModelSubject, train: list[Scene], features: torch.Tensor, se
         loss = (each * true[rows]).sum() / true[rows].sum()
         loss = loss + 0.1 * (tokens.norm(dim=-1) / norm - 1).square().mean()
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
         if step % 150 == 0 or step == ANCHOR_STEPS - 1:
@@ -200,7 +199,7 @@ def anchor(subject: ModelSubject, train: list[Scene], features: torch.Tensor, se
 
 
 def read(subject: ModelSubject, train: list[Scene], features: torch.Tensor, seed: int) -> None:
-    """Stage 2: the language model learns, by an adapter, to read visual tokens; the projector follows slowly."""
+    """Stage 2: the language model learns, by an adapter, to read visual tokens."""
     from peft import LoraConfig, get_peft_model
 
     projector, tokenizer = subject.projector, subject.processor.tokenizer
@@ -220,7 +219,7 @@ def read(subject: ModelSubject, train: list[Scene], features: torch.Tensor, seed
         answers = [subject.answer_ids(question, answer, SIZE) for question, answer in asked]
         losses = answer_losses(subject, tokens, prompts, answers)
         optimiser.zero_grad()
-        losses.mean().backward()  # type: ignore[no-untyped-call]
+        losses.mean().backward()
         torch.nn.utils.clip_grad_norm_(adapter, 1.0)
         optimiser.step()
         schedule.step()

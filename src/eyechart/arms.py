@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from eyechart.dataset import Dataset
 from eyechart.exam import examine, examine_content
 from eyechart.exam.content import content_scenes
 from eyechart.inside import semantic_distance, stage_ladder
+from eyechart.measures.statistics import cluster_interval
 from eyechart.runs import Run
 from eyechart.subjects.model import ModelSubject, load_subject
 from eyechart.templates import load_templates
@@ -99,4 +101,9 @@ def look_inside(
         test = (table, dataset.images("test"))
         question = train_question(dataset.labels)
         stages = stage_ladder(subject, name, train, test, question, config.ladder, config.seed)
+        pixels = run.read_table("baselines.parquet").query("baseline == 'pixel statistics'")
+        found = cluster_interval(pixels["correct"].astype(float), pixels["content"], seed=config.seed)
+        row = {"arm": name, "stage": "pixel statistics", "order": -1, "kind": "pixels", "n": len(pixels)}
+        row |= {"accuracy": found.value, "low": found.low, "high": found.high}
+        stages = pd.concat([stages, pd.DataFrame([row | {"contents": pixels["content"].nunique()}])])
         run.write_table(stages, f"arms/{name}/stages.parquet")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 from eyechart.arms import examine_arm, lesson_of, look_inside, save_checkpoint
 from eyechart.dataset import load_dataset
 from eyechart.errors import EyechartError
-from eyechart.provenance import provenance
 from eyechart.runs import Run
-from eyechart.study import StudyConfig, study_report
+from eyechart.study import StudyConfig, file_dataset, study_report
 from eyechart.subjects.model import load_subject
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.config import TuneConfig
@@ -32,10 +30,7 @@ def exam_run(
     run = Run.create(
         out, {"subject": subject, "arms": ["base"], "seed": seed, "dataset": {"hash": found.hash}}
     )
-    if not run.has("provenance.json"):
-        run.write_json(provenance(), "provenance.json")
-    for name in ("dataset.json", "set_aside.csv"):
-        shutil.copyfile(found.path / name, run.path / name)
+    file_dataset(run, found, seed, say)
     examined = load_subject(subject)
     with run.timer("base: exam"):
         tokens = examine_arm(run, "base", config, found, examined)

@@ -7,14 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam import ExamConfig
 from eyechart.inside import LadderConfig
-from eyechart.provenance import provenance
 from eyechart.runs import Run
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.config import TuneConfig
@@ -43,7 +40,7 @@ class StudyConfig(BaseModel):
         small = {
             "arms": ("base", "projector", "vision+projector"),
             "dataset": DatasetConfig(name="quick", train_images=1200, test_contents=8),
-            "tune": TuneConfig(alignment_steps=60, steps=20),
+            "tune": TuneConfig(projector_steps=100, alignment_steps=120, steps=25),
             "ladder": LadderConfig(train_images=320, every=15),
             "content_scenes": 48,
         }
@@ -64,34 +61,31 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
     for name in config.arms:
         arm_of(name)  # a misspelt arm is an error before anything is computed
     run = Run.create(out, config.model_dump(mode="json"))
-    if not run.has("provenance.json"):
-        run.write_json(provenance(), "provenance.json")
-    dataset = study_dataset(run, config, say)
-    if not run.has("baselines.parquet"):
-        say("baselines: majority and pixel statistics")
-        with run.timer("baselines"):
-            _baselines(run, dataset, config.seed)
+    say("dataset: real photographs, real distortions, split by content")
+    with run.timer("dataset"):
+        dataset = build_dataset(config.dataset, out.parent / "datasets")
+    file_dataset(run, dataset, config.seed, say)
     for name in config.arms:
         study_arm(run, name, config, dataset, say)
     return study_report(run, say)
 
 
-def study_dataset(run: Run, config: StudyConfig, say: Callable[[str], None]) -> Dataset:
-    """Build the study's dataset beside the run (or find it there) and file its card in the run."""
-    say("dataset: real photographs, real distortions, split by content")
-    with run.timer("dataset"):
-        dataset = build_dataset(config.dataset, run.path.parent / "datasets")
-    shutil.copyfile(dataset.path / "dataset.json", run.path / "dataset.json")
-    shutil.copyfile(dataset.path / "set_aside.csv", run.path / "set_aside.csv")
-    return dataset
-
-
-def _baselines(run: Run, dataset: Dataset, seed: int) -> None:
+def file_dataset(run: Run, dataset: Dataset, seed: int, say: Callable[[str], None]) -> None:
+    """File what the report says of the dataset: its card, what was set aside, a gallery, and the baselines."""
+    from eyechart.report.gallery import keep_gallery
     from eyechart.subjects.baselines import baseline_answers
 
+    for name in ("dataset.json", "set_aside.csv"):
+        shutil.copyfile(dataset.path / name, run.path / name)
     train, test = dataset.table("train"), dataset.table("test")
-    answers = baseline_answers(train, dataset.images("train"), test, dataset.images("test"), seed=seed)
-    run.write_table(answers, "baselines.parquet")
+    if not run.has("gallery.parquet"):
+        keep_gallery(run, test, lambda ids: dataset.images("test", ids), seed)
+    if not run.has("baselines.parquet"):
+        say("baselines: majority and pixel statistics")
+        with run.timer("baselines"):
+            images = (dataset.images("train"), dataset.images("test"))
+            answers = baseline_answers(train, images[0], test, images[1], seed=seed)
+        run.write_table(answers, "baselines.parquet")
 
 
 def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: Callable[[str], None]) -> None:
@@ -123,10 +117,3 @@ def study_report(run: Run, say: Callable[[str], None]) -> Path:
         page = build_report(run.path)
     say(f"open {page}")
     return page
-
-
-def split_rows(
-    dataset: Dataset, split: str
-) -> tuple[pd.DataFrame, list[np.ndarray[Any, np.dtype[np.uint8]]]]:
-    """Return the rows and the images of a split."""
-    return dataset.table(split), dataset.images(split)

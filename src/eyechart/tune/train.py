@@ -135,11 +135,7 @@ def _phases(
 
 
 def _from_pixels(subject: ModelSubject, lesson: Lesson) -> Callable[[NDArray[np.int64]], torch.Tensor]:
-    import torch
-
-    parts = [lesson.images[i : i + 100] for i in range(0, len(lesson.images), 100)]
-    pixels = torch.cat([subject.pixel_values(part).cpu() for part in parts])
-    return lambda rows: subject.project(pixels[rows].to(subject.device))
+    return lambda rows: subject.project(subject.pixel_values([lesson.images[i] for i in rows]))
 
 
 def _from_features(
