@@ -219,7 +219,7 @@ def read(subject: ModelSubject, train: list[Scene], features: torch.Tensor, seed
         answers = [subject.answer_ids(question, answer, SIZE) for question, answer in asked]
         losses = answer_losses(subject, tokens, prompts, answers)
         optimiser.zero_grad()
-        losses.mean().backward()
+        losses.mean().backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(adapter, 1.0)
         optimiser.step()
         schedule.step()

@@ -71,7 +71,7 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
 
 
 def file_dataset(run: Run, dataset: Dataset, seed: int, say: Callable[[str], None]) -> None:
-    """File what the report says of the dataset: its card, what was set aside, a gallery, and the baselines."""
+    """File what the report says of the dataset: its card, what was set aside, a gallery, the baselines."""
     from eyechart.report.gallery import keep_gallery
     from eyechart.subjects.baselines import baseline_answers
 

@@ -12,7 +12,15 @@ from pydantic import (
     PositiveInt,
 )
 
-RATES = {"vision": 4e-5, "projector": 3e-4, "language": 5e-4}
+
+class LearningRates(BaseModel):
+    """Peak learning rate of each component."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vision: PositiveFloat = 4e-5
+    projector: PositiveFloat = 3e-4
+    language: PositiveFloat = 5e-4
 
 
 class TuneConfig(BaseModel):
@@ -26,9 +34,9 @@ class TuneConfig(BaseModel):
     alignment_steps: NonNegativeInt = Field(
         900, description="steps of the trained vision path on the alignment constraint alone"
     )
-    steps: PositiveInt = Field(80, description="steps of all trained components on the answer's loss")
+    steps: PositiveInt = Field(80, ge=3, description="steps of all trained components on the answer's loss")
     batch: PositiveInt = Field(16, description="images a step")
-    learning_rates: dict[str, PositiveFloat] = Field(RATES, description="peak learning rate by component")
+    learning_rates: LearningRates = LearningRates()
     alignment: NonNegativeFloat = Field(0.3, description="weight of the constraint beside the answer's loss")
     lora_rank: PositiveInt = Field(8, description="rank of the language model's adapter")
     warmup: float = Field(0.1, ge=0, lt=1, description="share of the steps with rising learning rate")

@@ -179,7 +179,7 @@ def _trainable(subject: ModelSubject, arm: Arm, config: TuneConfig) -> dict[str,
             language = component == "language"
             groups[component] = {
                 "params": adapters if language else list(parameters.values()),
-                "lr": config.learning_rates[component],
+                "lr": getattr(config.learning_rates, component),
                 "weight_decay": 0.0 if language else 0.02,
             }
     return groups
