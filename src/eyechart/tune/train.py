@@ -91,6 +91,7 @@ def tune(
     constraint = Alignment(subject, lesson.labels) if {"vision", "projector"} & set(arm.train) else None
     adapter = _adapt(subject, config) if "language" in arm.train else None
     groups = _trainable(subject, arm, config)
+    trainable = {name: sum(p.numel() for p in group["params"]) for name, group in groups.items()}
     losses = [
         _phase(subject, lesson, config, constraint, groups, phase, draw)
         for phase in _phases(subject, arm, lesson, config, cache)
@@ -100,7 +101,10 @@ def tune(
     subject.model.requires_grad_(False).eval()
     table = pd.concat(losses, ignore_index=True).rename_axis("step").reset_index()
     table["seconds"] = (table["seconds"].cumsum() * 100).round() / 100
-    return Tuned(table, prove(before, subject.model, arm.train))
+    proof = prove(before, subject.model, arm.train)
+    for component, row in proof["components"].items():
+        row["trainable"] = trainable.get(component, 0)
+    return Tuned(table, proof)
 
 
 @dataclass(frozen=True)
