@@ -22,8 +22,9 @@ from eyechart.tune.arms import arm
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.features import projector_inputs
 from eyechart.tune.loss import Alignment, answer_losses
+from eyechart.tune.phases import Lesson, batches
 from eyechart.tune.proof import prove, snapshot
-from eyechart.tune.train import Lesson, Tuned, tune
+from eyechart.tune.train import Tuned, tune
 
 SIZE = (112, 112)
 QUESTION = "What is the main distortion of this image?"
@@ -165,9 +166,9 @@ def same(a: Tuned, b: Tuned) -> bool:
     return left.equals(right) and hashes[0] == hashes[1]
 
 
-@pytest.mark.parametrize("name", ["projector", "language"])
+@pytest.mark.parametrize("name", ["projector", "vision+projector", "language", "all"])
 def test_cache_does_not_change_tuning(internvl: ModelSubject, name: str, tmp_path: Path) -> None:
-    cache = tmp_path / "features.safetensors"
+    cache = tmp_path / "kept"
     runs = [
         tune(copy.deepcopy(internvl), arm(name), lesson(), SHORT, seed=0, cache=path)
         for path in (None, cache, cache)
@@ -208,15 +209,15 @@ def test_matrix_products_in_bfloat16_leave_weights_in_float32(internvl: ModelSub
 def test_too_few_steps_for_the_schedule_are_explained(internvl: ModelSubject) -> None:
     for steps in (1, 2):
         with pytest.raises(EyechartError, match="at least 3"):
-            tune(copy.deepcopy(internvl), arm("language"), lesson(), TuneConfig(steps=steps), seed=0)
+            tune(
+                copy.deepcopy(internvl), arm("projector"), lesson(), TuneConfig(projector_steps=steps), seed=0
+            )
     tuned = tune(copy.deepcopy(internvl), arm("language"), lesson(), TuneConfig(steps=3, batch=2), seed=0)
     assert len(tuned.losses) == 3
 
 
 def test_every_epoch_shows_every_image() -> None:
-    from eyechart.tune.train import _batches
-
-    rows = np.concatenate(list(_batches(10, 4, 5, np.random.default_rng(0))))
+    rows = np.concatenate(list(batches(10, 4, 5, np.random.default_rng(0))))
     assert sorted(rows[:10]) == sorted(rows[10:]) == list(range(10))
     assert rows[:10].tolist() != rows[10:].tolist()
 

@@ -16,7 +16,8 @@ from eyechart.runs import Run
 from eyechart.subjects.model import ModelSubject, load_subject
 from eyechart.templates import load_templates
 from eyechart.tune.arms import arm as arm_of
-from eyechart.tune.train import Lesson, tune
+from eyechart.tune.phases import Lesson
+from eyechart.tune.train import tune
 
 if TYPE_CHECKING:
     import torch
@@ -44,9 +45,10 @@ def tuned_subject(run: Run, name: str, config: StudyConfig, dataset: Dataset) ->
     if (folder / "proof.json").is_file() and (folder / "checkpoint" / "config.json").is_file():
         return load_subject(str(folder / "checkpoint"))
     subject = load_subject(config.subject)
-    cache = run.path / "cache" / f"features-{dataset.hash[:12]}.safetensors"
     with run.timer(f"{name}: tuning"):
-        tuned = tune(subject, arm, lesson_of(dataset), config.tune, seed=config.seed, cache=cache)
+        tuned = tune(
+            subject, arm, lesson_of(dataset), config.tune, seed=config.seed, cache=run.path / "cache"
+        )
     run.write_table(tuned.losses, f"arms/{name}/losses.csv")
     save_checkpoint(subject, folder / "checkpoint")
     run.write_json(tuned.proof, f"arms/{name}/proof.json")
@@ -96,7 +98,7 @@ def look_inside(
         answers = run.read_table(f"arms/{name}/answers.parquet")
         distance = semantic_distance(subject, name, table, tokens, dataset.labels, answers)
         run.write_table(distance, f"arms/{name}/distance.parquet")
-    if not run.has(f"arms/{name}/stages.parquet"):
+    if name in config.ladder_arms and not run.has(f"arms/{name}/stages.parquet"):
         train = (dataset.table("train"), dataset.images("train"))
         test = (table, dataset.images("test"))
         question = train_question(dataset.labels)

@@ -27,11 +27,12 @@ class StudyConfig(BaseModel):
     subject: str = "nano"
     arms: tuple[str, ...] = ARMS
     seed: int = 0
-    dataset: DatasetConfig = DatasetConfig()
+    dataset: DatasetConfig = DatasetConfig(test_contents=12)
     exam: ExamConfig = ExamConfig()
     tune: TuneConfig = TuneConfig()
     ladder: LadderConfig = LadderConfig()
-    content_scenes: PositiveInt = 126
+    ladder_arms: tuple[str, ...] = ("base", "vision+projector")
+    content_scenes: PositiveInt = 84
     keep_checkpoints: bool = False
 
     @classmethod
@@ -67,6 +68,8 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
     file_dataset(run, dataset, config.seed, say)
     for name in config.arms:
         study_arm(run, name, config, dataset, say)
+    if not config.keep_checkpoints:
+        shutil.rmtree(run.path / "cache", ignore_errors=True)
     return study_report(run, say)
 
 

@@ -21,7 +21,7 @@ class LadderConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    train_images: PositiveInt = 800
+    train_images: PositiveInt = 640
     components: PositiveInt = 64
     every: PositiveInt = 6
 

@@ -32,9 +32,9 @@ class TuneConfig(BaseModel):
         300, description="first steps of the projector, over kept features, on the alignment constraint alone"
     )
     alignment_steps: NonNegativeInt = Field(
-        900, description="steps of the trained vision path on the alignment constraint alone"
+        1000, description="steps of the trained vision path on the alignment constraint alone"
     )
-    steps: PositiveInt = Field(80, ge=3, description="steps of all trained components on the answer's loss")
+    steps: PositiveInt = Field(60, ge=3, description="steps of all trained components on the answer's loss")
     batch: PositiveInt = Field(16, description="images a step")
     learning_rates: LearningRates = LearningRates()
     alignment: NonNegativeFloat = Field(0.3, description="weight of the constraint beside the answer's loss")

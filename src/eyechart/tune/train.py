@@ -2,49 +2,23 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from eyechart.errors import EyechartError
-from eyechart.progress import track
 from eyechart.seeds import rng, seed_of
 from eyechart.subjects.components import components
-from eyechart.subjects.model import ModelSubject, Pixels
+from eyechart.subjects.model import ModelSubject
 from eyechart.tune.arms import Arm
 from eyechart.tune.config import TuneConfig
-from eyechart.tune.features import projector_inputs
-from eyechart.tune.loss import Alignment, answer_losses
+from eyechart.tune.loss import Alignment
 from eyechart.tune.memory import keep_memory
+from eyechart.tune.phases import Lesson, Phase, fixed, from_features, from_pixels, run_phase
 from eyechart.tune.proof import prove, snapshot
 
-if TYPE_CHECKING:
-    import torch
-
-SHORTEST = 3  # steps in which a learning rate can rise and fall
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What an arm is trained on.
-
-    Attributes:
-        images: uint8 HWC RGB, all of one size.
-        targets: index of each image's label, int64 [n].
-        labels: the labels.
-        question: the train template's question, as it is asked.
-    """
-
-    images: list[Pixels]
-    targets: NDArray[np.int64]
-    labels: tuple[str, ...]
-    question: str
+LANGUAGE = "language"
 
 
 @dataclass(frozen=True)
@@ -77,89 +51,84 @@ def tune(
         lesson: images, labels and the train template.
         config: settings.
         seed: the run's seed.
-        cache: file for the frozen encoder's features (see :func:`projector_inputs`).
+        cache: folder for what arms share: the frozen encoder's features, and the vision path after its own
+            phases. It must belong to one subject, lesson, configuration and seed.
 
     Raises:
         EyechartError: too few steps, or the proof failed.
     """
     import torch
 
-    torch.manual_seed(seed_of(seed, "tune", arm.name) % 2**63)
     keep_memory()
     before = snapshot(subject.model)
+    path = tuple(c for c in arm.train if c != LANGUAGE)
+    constraint = Alignment(subject, lesson.labels) if path else None
+    losses = [_align(subject, path, lesson, config, constraint, seed, cache)] if constraint else []
+    torch.manual_seed(seed_of(seed, "tune", arm.name) % 2**63)  # the adapter's first values
+    adapter = _adapt(subject, config) if LANGUAGE in arm.train else None
+    groups = _trainable(subject, arm.train, config)
+    if "vision" in path:
+        tokens = from_pixels(subject, lesson)
+    else:
+        tokens = (from_features if path else fixed)(subject, lesson, _features(cache))
+    answer = Phase("answer", arm.train, config.steps, config.batch, tokens, answer=True)
     draw = rng(seed, "tune", arm.name, "order")
-    constraint = Alignment(subject, lesson.labels) if {"vision", "projector"} & set(arm.train) else None
-    adapter = _adapt(subject, config) if "language" in arm.train else None
-    groups = _trainable(subject, arm, config)
-    trainable = {name: sum(p.numel() for p in group["params"]) for name, group in groups.items()}
-    losses = [
-        _phase(subject, lesson, config, constraint, groups, phase, draw)
-        for phase in _phases(subject, arm, lesson, config, cache)
-    ]
+    losses.append(run_phase(subject, lesson, config, constraint, groups, answer, draw))
     if adapter is not None:
         adapter.merge_and_unload()
     subject.model.requires_grad_(False).eval()
-    table = pd.concat(losses, ignore_index=True).rename_axis("step").reset_index()
-    table["seconds"] = (table["seconds"].cumsum() * 100).round() / 100
     proof = prove(before, subject.model, arm.train)
     for component, row in proof["components"].items():
-        row["trainable"] = trainable.get(component, 0)
-    return Tuned(table, proof)
+        trained = groups.get(component, {"params": []})["params"]
+        row["trainable"] = sum(p.numel() for p in trained)
+    table = pd.concat(losses, ignore_index=True).rename_axis("step").reset_index()
+    return Tuned(table.assign(seconds=(table["seconds"].cumsum() * 100).round() / 100), proof)
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A stretch of training: what trains, how long, on which tokens, and whether it is the answer's loss."""
-
-    name: str
-    train: tuple[str, ...]
-    steps: int
-    batch: int
-    tokens: Callable[[NDArray[np.int64]], torch.Tensor]
-    answer: bool
+def _features(cache: Path | None) -> Path | None:
+    return cache / "features.safetensors" if cache else None
 
 
-def _phases(
-    subject: ModelSubject, arm: Arm, lesson: Lesson, config: TuneConfig, cache: Path | None
-) -> Iterator[Phase]:
-    """Yield the phases of an arm; each makes its inputs when its turn comes."""
-    path = tuple(c for c in arm.train if c != "language")
+def _align(
+    subject: ModelSubject,
+    path: tuple[str, ...],
+    lesson: Lesson,
+    config: TuneConfig,
+    constraint: Alignment,
+    seed: int,
+    cache: Path | None,
+) -> pd.DataFrame:
+    """Run the phases in which the language model has no part; arms with the same vision path share them."""
+    from safetensors.torch import load_file, save_file
+
+    weights = {n: p for c in path for n, p in components(subject.model)[c].items()} | {
+        "temperature": constraint.log_scale
+    }
+    kept = cache / f"aligned-{'+'.join(path)}.safetensors" if cache else None
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+    if kept is not None and kept.is_file():
+        for name, value in load_file(kept).items():
+            weights[name].data.copy_(value)
+        return pd.read_csv(kept.with_suffix(".csv"))
+    groups, draw = _trainable(subject, path, config), rng(seed, "align", *path)
+    losses = []
     if "projector" in path and config.projector_steps:
-        kept = _from_features(subject, lesson, cache)
-        yield Phase("projector", ("projector",), config.projector_steps, 4 * config.batch, kept, answer=False)
-    if "vision" in path:
-        tokens = _from_pixels(subject, lesson)
-        if config.alignment_steps:
-            yield Phase("alignment", path, config.alignment_steps, config.batch, tokens, answer=False)
-    elif "projector" in path:
-        tokens = _from_features(subject, lesson, cache)
-    else:
-        tokens = _fixed(subject, lesson, cache)
-    yield Phase("answer", arm.train, config.steps, config.batch, tokens, answer=True)
-
-
-def _from_pixels(subject: ModelSubject, lesson: Lesson) -> Callable[[NDArray[np.int64]], torch.Tensor]:
-    return lambda rows: subject.project(subject.pixel_values([lesson.images[i] for i in rows]))
-
-
-def _from_features(
-    subject: ModelSubject, lesson: Lesson, cache: Path | None
-) -> Callable[[NDArray[np.int64]], torch.Tensor]:
-    features = projector_inputs(subject, lesson.images, cache)
-    return lambda rows: subject.projector(features[rows].to(subject.device).float())
-
-
-def _fixed(
-    subject: ModelSubject, lesson: Lesson, cache: Path | None
-) -> Callable[[NDArray[np.int64]], torch.Tensor]:
-    """Return the visual tokens of a vision path that nothing trains: projected once."""
-    import torch
-
-    project, count = _from_features(subject, lesson, cache), len(lesson.images)
-    with torch.no_grad(), subject.precision():
-        parts = [project(np.arange(i, min(i + 200, count))).float() for i in range(0, count, 200)]
-    tokens = torch.cat(parts)
-    return lambda rows: tokens[rows]
+        tokens = from_features(subject, lesson, _features(cache))
+        size = 4 * config.batch  # no encoder is run: large batches are cheap
+        first = Phase("projector", ("projector",), config.projector_steps, size, tokens, answer=False)
+        losses.append(run_phase(subject, lesson, config, constraint, groups, first, draw))
+    if "vision" in path and config.alignment_steps:
+        tokens = from_pixels(subject, lesson)
+        then = Phase("alignment", path, config.alignment_steps, config.batch, tokens, answer=False)
+        losses.append(run_phase(subject, lesson, config, constraint, groups, then, draw))
+    table = pd.concat(losses, ignore_index=True) if losses else pd.DataFrame()
+    if kept is not None and losses:
+        table.to_csv(kept.with_suffix(".csv"), index=False)
+        fresh = kept.with_suffix(".part")
+        save_file({name: p.detach().cpu().contiguous() for name, p in weights.items()}, fresh)
+        fresh.replace(kept)
+    return table
 
 
 def _adapt(subject: ModelSubject, config: TuneConfig) -> Any:
@@ -174,96 +143,18 @@ def _adapt(subject: ModelSubject, config: TuneConfig) -> Any:
     )
 
 
-def _trainable(subject: ModelSubject, arm: Arm, config: TuneConfig) -> dict[str, dict[str, Any]]:
+def _trainable(
+    subject: ModelSubject, chosen: tuple[str, ...], config: TuneConfig
+) -> dict[str, dict[str, Any]]:
     """Return the optimiser's group of each chosen component: parameters, peak learning rate, weight decay."""
     adapters = [p for name, p in subject.model.named_parameters() if "lora_" in name]
     groups = {}
     for component, parameters in components(subject.model).items():
-        if component in arm.train:
-            language = component == "language"
+        if component in chosen:
+            language = component == LANGUAGE
             groups[component] = {
                 "params": adapters if language else list(parameters.values()),
                 "lr": getattr(config.learning_rates, component),
                 "weight_decay": 0.0 if language else 0.02,
             }
     return groups
-
-
-def _phase(
-    subject: ModelSubject,
-    lesson: Lesson,
-    config: TuneConfig,
-    constraint: Alignment | None,
-    groups: dict[str, dict[str, Any]],
-    phase: Phase,
-    draw: np.random.Generator,
-) -> pd.DataFrame:
-    """Run one phase; gradients are on in its components alone."""
-    import torch
-
-    if phase.steps < SHORTEST:
-        raise EyechartError(f"{phase.steps} steps are too few for {phase.name}", f"take at least {SHORTEST}")
-    subject.model.requires_grad_(False).train()
-    chosen = [dict(groups[component]) for component in phase.train]
-    parameters = [p for group in chosen for p in group["params"]]
-    for parameter in parameters:
-        parameter.requires_grad_(True)
-    if constraint is not None:
-        chosen.append({"params": [constraint.log_scale], "lr": 1e-2, "weight_decay": 0.0})
-    optimiser = torch.optim.AdamW(chosen)
-    rise = max(config.warmup, 2 / phase.steps)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, [g["lr"] for g in chosen], phase.steps, pct_start=rise
-    )
-    log = []
-    batches = _batches(len(lesson.targets), phase.batch, phase.steps, draw)
-    for rows in track(batches, f"tuning, {phase.name}", phase.steps):
-        started = time.monotonic()
-        loss, parts = _loss(subject, lesson, config, constraint, phase, rows)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        rate = schedule.get_last_lr()[0]
-        schedule.step()
-        seconds = time.monotonic() - started
-        log.append({"phase": phase.name, "seconds": seconds, **parts, "learning_rate": rate})
-    return pd.DataFrame(log)
-
-
-def _loss(
-    subject: ModelSubject,
-    lesson: Lesson,
-    config: TuneConfig,
-    constraint: Alignment | None,
-    phase: Phase,
-    rows: NDArray[np.int64],
-) -> tuple[torch.Tensor, dict[str, float]]:
-    """Return the loss of a batch, and its value and parts for the log."""
-    import torch
-
-    with subject.precision():
-        tokens = phase.tokens(rows).float()
-    loss, parts = tokens.new_zeros(()), {"lm": float("nan"), "alignment": float("nan")}
-    if constraint is not None:
-        aligned = constraint.loss(tokens, torch.from_numpy(lesson.targets[rows]).to(tokens.device))
-        parts["alignment"] = aligned.item()
-        loss = loss + aligned * (config.alignment if phase.answer else 1.0)
-    if phase.answer:
-        size = lesson.images[0].shape[:2]
-        prompt = subject.prompt(lesson.question, size)
-        answers = [subject.answer_ids(lesson.question, lesson.labels[t], size) for t in lesson.targets[rows]]
-        lm = answer_losses(subject, tokens, [prompt] * len(rows), answers).mean()
-        parts["lm"] = lm.item()
-        loss = loss + lm
-    return loss, {"loss": loss.item(), **parts}
-
-
-def _batches(count: int, size: int, total: int, draw: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Yield ``total`` batches of rows; every epoch is a fresh permutation."""
-    left = np.empty(0, np.int64)
-    for _ in range(total):
-        while len(left) < size:
-            left = np.concatenate([left, draw.permutation(count)])
-        yield left[:size]
-        left = left[size:]

@@ -1,0 +1,150 @@
+"""The whole river on a tiny random model of the real class: each bend leaves its file, once."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from eyechart.dataset import DatasetConfig
+from eyechart.errors import EyechartError
+from eyechart.inside import LadderConfig
+from eyechart.single import exam_run, tune_run
+from eyechart.study import StudyConfig, run_study
+from eyechart.subjects.model import ModelSubject
+from eyechart.tune.config import TuneConfig
+
+ARMS = ("base", "projector", "vision+projector", "language", "all")
+
+
+@pytest.fixture(scope="module")
+def saved(internvl: ModelSubject, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a tiny saved model."""
+    folder = tmp_path_factory.mktemp("subject") / "tiny"
+    internvl.model.save_pretrained(folder)
+    internvl.processor.save_pretrained(folder)
+    return folder
+
+
+def small(saved: Path, seed: int = 0) -> StudyConfig:
+    """Return the configuration of a very small study."""
+    return StudyConfig(
+        subject=str(saved),
+        arms=ARMS,
+        seed=seed,
+        dataset=DatasetConfig(name="tiny", train_images=48, test_contents=3, levels=(3, 5), seed=seed),
+        tune=TuneConfig(projector_steps=4, alignment_steps=4, steps=4, batch=4),
+        ladder=LadderConfig(train_images=48, components=8, every=1),
+        content_scenes=6,
+        ladder_arms=ARMS,
+    )
+
+
+@pytest.fixture(scope="module")
+def run(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a finished study."""
+    out = tmp_path_factory.mktemp("runs") / "study"
+    run_study(small(saved), out, say=lambda _: None)
+    return out
+
+
+def test_every_bend_leaves_its_file(run: Path) -> None:
+    assert (run / "report.html").stat().st_size > 50_000
+    for arm in ARMS:
+        answers = pd.read_parquet(run / "arms" / arm / "answers.parquet")
+        assert set(answers["readout"]) == {"generate", "choose"}
+        assert answers["template"].nunique() == 3
+        assert len(pd.read_parquet(run / "arms" / arm / "content.parquet")) >= 12
+        assert {"raw_own", "centred_own", "next_token_p"} <= set(
+            pd.read_parquet(run / "arms" / arm / "distance.parquet").columns
+        )
+        assert {"probe", "shuffled", "pixels"} == set(
+            pd.read_parquet(run / "arms" / arm / "stages.parquet")["kind"]
+        )
+    assert not list(run.glob("arms/*/checkpoint"))  # not kept unless asked for
+
+
+def test_each_arm_changed_its_components_alone(run: Path) -> None:
+    expected = {
+        "projector": {"projector"},
+        "vision+projector": {"vision", "projector"},
+        "language": {"language"},
+        "all": {"vision", "projector", "language"},
+    }
+    for arm, asked in expected.items():
+        proof = json.loads((run / "arms" / arm / "proof.json").read_text())
+        changed = {name for name, row in proof["components"].items() if row["changed_tensors"]}
+        assert changed == asked
+
+
+def test_test_contents_are_photographs_never_trained_on(run: Path) -> None:
+    folder = next((run.parent / "datasets").glob("tiny-*"))
+    columns = ["content", "corpus"]
+    train, test = (pd.read_parquet(folder / f"{s}.parquet", columns=columns) for s in ("train", "test"))
+    assert set(test["corpus"]) == {"photos"}
+    assert not set(train["content"]) & set(test["content"])
+
+
+def test_the_same_command_computes_nothing_again(run: Path, saved: Path) -> None:
+    kept = {p: p.stat().st_mtime_ns for p in run.glob("arms/**/*.parquet")}
+    told: list[str] = []
+    run_study(small(saved), run, say=told.append)
+    assert {p: p.stat().st_mtime_ns for p in run.glob("arms/**/*.parquet")} == kept
+    assert sum("done before" in line for line in told) == len(ARMS)
+
+
+def test_an_interrupted_arm_is_taken_up(run: Path, saved: Path) -> None:
+    folder = run / "arms" / "projector"
+    before = pd.read_parquet(folder / "answers.parquet")
+    for name in ("DONE", "answers.parquet", "proof.json"):
+        (folder / name).unlink()
+    run_study(small(saved), run, say=lambda _: None)
+    again = pd.read_parquet(folder / "answers.parquet")
+    pd.testing.assert_frame_equal(again, before)  # tuned again, to the last digit
+
+
+def test_another_configuration_does_not_overwrite_a_run(run: Path, saved: Path) -> None:
+    with pytest.raises(EyechartError, match="seed"):
+        run_study(small(saved, seed=1), run, say=lambda _: None)
+
+
+def test_a_wrong_subject_or_arm_is_told_before_work(tmp_path: Path, saved: Path) -> None:
+    with pytest.raises(EyechartError, match=r"did you mean projector"):
+        run_study(
+            small(saved).model_copy(update={"arms": ("projektor",)}), tmp_path / "a", say=lambda _: None
+        )
+    with pytest.raises(EyechartError, match=r"did you mean nano"):
+        run_study(small(saved).model_copy(update={"subject": "nanno"}), tmp_path / "b", say=lambda _: None)
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_a_broken_photograph_is_set_aside_and_told(tmp_path: Path, saved: Path) -> None:
+    draw, folder = np.random.default_rng(0), tmp_path / "mine"
+    folder.mkdir()
+    for index in range(6):
+        coarse = draw.integers(0, 255, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(coarse).resize((256, 192), Image.Resampling.NEAREST).save(folder / f"{index}.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 not a picture")
+    config = small(saved)
+    dataset = config.dataset.model_copy(
+        update={"photos": folder, "dead_leaves_share": 0.0, "test_contents": None}
+    )
+    config = config.model_copy(update={"dataset": dataset, "arms": ("base",)})
+    report = run_study(config, tmp_path / "run", say=lambda _: None)
+    assert "broken.jpg" in report.read_text()
+
+
+def test_one_bend_at_a_time(run: Path, saved: Path, tmp_path: Path) -> None:
+    dataset = next((run.parent / "datasets").glob("tiny-*"))
+    checkpoint = tune_run(
+        str(saved), dataset, "projector", tmp_path / "tuned", settings={"projector_steps": 4, "steps": 4},
+        seed=0, say=lambda _: None,
+    )  # fmt: skip
+    page = exam_run(str(checkpoint), dataset, tmp_path / "exam", seed=0, inside=False, say=lambda _: None)
+    assert page.is_file()
+    answers = pd.read_parquet(tmp_path / "exam" / "arms" / "base" / "answers.parquet")
+    assert answers["logp"].dropna().map(len).eq(8).all()
