@@ -42,8 +42,8 @@ class DatasetConfig(BaseModel):
     test_contents: int | None = Field(default=None, ge=2)
     test_per_cell: int = Field(default=1, ge=1)
     clean_per_content: int = Field(default=5, ge=1, le=100)
-    train_images: int = Field(default=4000, ge=0)
-    dead_leaves_share: float = Field(default=0.5, ge=0, le=1)
+    train_images: int = Field(default=6000, ge=0)
+    dead_leaves_share: float = Field(default=0.25, ge=0, le=1)
     crops_per_distorted: int = Field(default=3, ge=1)
     seed: int = 0
     invisible_psnr: float = Field(default=48.0, gt=0)

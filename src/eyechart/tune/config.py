@@ -32,7 +32,7 @@ class TuneConfig(BaseModel):
         300, description="first steps of the projector, over kept features, on the alignment constraint alone"
     )
     alignment_steps: NonNegativeInt = Field(
-        1000, description="steps of the trained vision path on the alignment constraint alone"
+        800, description="steps of the trained vision path on the alignment constraint alone"
     )
     steps: PositiveInt = Field(60, ge=3, description="steps of all trained components on the answer's loss")
     batch: PositiveInt = Field(16, description="images a step")
