@@ -93,6 +93,13 @@ LADDER = {"encoder 1": 0.9, "encoder output": 0.9, "projector output": 0.9, "lan
     [
         ({"encoder 1": 0.3, "encoder output": 0.2}, 0.5, 0.1, 0.1, "The encoder does not carry it"),
         ({"projector output": 0.4, "language 6": 0.4}, 0.5, 0.4, 0.4, "In the projector"),
+        (
+            {"encoder output": 0.4, "projector output": 0.4, "language 6": 0.4},
+            0.5,
+            0.4,
+            0.4,
+            "On the way up the encoder",
+        ),
         ({"language 6": 0.4}, 0.5, 0.4, 0.4, "In the language model"),
         ({}, 0.5, 0.3, 0.3, "It is there and not read out"),
         ({}, 0.5, 0.9, 0.3, "In wording or decoding"),

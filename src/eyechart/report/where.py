@@ -13,7 +13,8 @@ from eyechart.report.tables import Tables, pick, records
 
 Rung = tuple[str, Number]
 LOST = {
-    "encoder": "In the projector",
+    "encoder": "On the way up the encoder",
+    "encoder output": "In the projector",
     "projector": "In the language model",
     "language": "It is there and not read out",
     "choose": "In wording or decoding",
@@ -24,8 +25,9 @@ def where_lost(tables: Tables, chance: float, arm: str = "base") -> tuple[str, t
     """Return a verdict and its reasons for one arm.
 
     A rung is lost only if its interval lies wholly below that of the rung before; overlapping intervals say
-    "cannot tell". The encoder's rung is held against the pixel statistics. A component's rung is its best
-    stage.
+    "cannot tell". The encoder has two rungs, its best layer and its output (what the projector receives),
+    since an early layer may hold what the output has lost; the better one is held against the pixel
+    statistics. The language model's rung is its best stage.
     """
     stages = tables.get("stages")
     if stages is None:
@@ -38,14 +40,17 @@ def where_lost(tables: Tables, chance: float, arm: str = "base") -> tuple[str, t
     reasons, drops, unsure = _control(mine, chance), [], []
     pixels = pick(mine, kind="pixels")
     if pixels is not None:
-        told = place(rungs[0][1], Number.of(pixels, "accuracy"))
-        reasons.append(_first(rungs[0], Number.of(pixels, "accuracy"), told))
+        best = max(
+            (r for r in rungs if r[0].startswith("encoder")), key=lambda r: r[1].value, default=rungs[0]
+        )
+        told = place(best[1], Number.of(pixels, "accuracy"))
+        reasons.append(_first(best, Number.of(pixels, "accuracy"), told))
         if told == "below":
             return "The encoder does not carry it", tuple(reasons)
     for before, after in pairwise(rungs):
         told = place(after[1], before[1])
         reasons.append(f"From {before[0]}, {before[1]}, to {after[0]}, {after[1]}: {_STEP[told]}.")
-        component = before[0].split()[0]
+        component = before[0] if before[0] == "encoder output" else before[0].split()[0]
         if told == "below":
             drops.append((before[1].value - after[1].value, component))
         if told == "cannot tell":
@@ -82,11 +87,11 @@ def _control(mine: pd.DataFrame, chance: float) -> list[str]:
 
 
 def _rungs(mine: pd.DataFrame) -> list[Rung]:
-    """Return the best probed stage of each component, in the order of the model."""
+    """Return the encoder's best layer and output, the projector's output, the language model's best stage."""
     probes = mine[mine["kind"] == "probe"]
     found = []
-    for component in ("encoder", "projector", "language"):
-        part = probes[probes["stage"].str.startswith(component)]
+    for stages in (r"encoder \d+", "encoder output", "projector output", r"language .+"):
+        part = probes[probes["stage"].str.fullmatch(stages)]
         if not part.empty:
             best = max(records(part), key=_accuracy)
             found.append((str(best["stage"]), Number.of(best, "accuracy")))
