@@ -93,6 +93,9 @@ def run_phase(
         raise EyechartError(f"{phase.steps} steps are too few for {phase.name}", f"take at least {SHORTEST}")
     subject.model.requires_grad_(False).train()
     chosen = [dict(groups[component]) for component in phase.train]
+    for component, group in zip(phase.train, chosen, strict=True):
+        if phase.answer and component != "language":
+            group["lr"] *= config.answer_rate
     parameters = [p for group in chosen for p in group["params"]]
     for parameter in parameters:
         parameter.requires_grad_(True)
