@@ -16,12 +16,13 @@ from transformers import AutoModelForImageTextToText
 from eyechart.arms import save_checkpoint
 from eyechart.errors import EyechartError
 from eyechart.exam.engine import ask
+from eyechart.seeds import rng
 from eyechart.subjects.components import COMPONENTS, components
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.arms import arm
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.features import projector_inputs
-from eyechart.tune.loss import Alignment, answer_losses
+from eyechart.tune.loss import DRIFT, OTHERS, Alignment, answer_losses
 from eyechart.tune.phases import Lesson, batches
 from eyechart.tune.proof import prove, snapshot
 from eyechart.tune.train import Tuned, tune
@@ -61,12 +62,17 @@ def test_alignment_equals_numpy(internvl: ModelSubject) -> None:
     tokens, targets = internvl.visual_tokens(tiny.images(5)), np.array([0, 1, 2, 3, 0])
     constraint = Alignment(internvl, tiny.LABELS)
     table = internvl.model.get_input_embeddings().weight.detach().double().numpy()
+    drawn = rng(0, "negatives").choice(len(table), min(OTHERS, len(table)), replace=False)
     ids = [internvl.processor.tokenizer(f" {label}")["input_ids"] for label in tiny.LABELS]
-    words = np.stack([table[i].mean(0) for i in ids]) - table.mean(0)
-    pooled = tokens.double().numpy().mean(1) - table.mean(0)
-    cosine = pooled @ words.T / np.linalg.norm(pooled, axis=1)[:, None] / np.linalg.norm(words, axis=1)
+    words = np.concatenate([np.stack([table[i].mean(0) for i in ids]), table[drawn]]) - table.mean(0)
+    words /= np.linalg.norm(words, axis=1, keepdims=True)
+    visual = tokens.double().numpy()
+    away = visual - table.mean(0)
+    cosine = (away / np.linalg.norm(away, axis=2, keepdims=True) @ words.T).mean(1)
     by_hand = -log_softmax(10 * cosine, axis=1)[np.arange(5), targets].mean()
-    assert constraint.loss(tokens, torch.from_numpy(targets)).item() == pytest.approx(by_hand, abs=1e-4)
+    lengths = np.linalg.norm(visual, axis=2) / np.linalg.norm(table, axis=1).mean()
+    by_hand += DRIFT * ((lengths - 1) ** 2).mean()
+    assert constraint.loss(tokens, torch.from_numpy(targets)).item() == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_alignment_of_a_perfect_image(internvl: ModelSubject) -> None:

@@ -1,3 +1,48 @@
 """Eyechart: an eye test for vision-language models."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from eyechart.dataset import DatasetConfig, build_dataset, load_dataset
+    from eyechart.errors import EyechartError
+    from eyechart.report import build_report
+    from eyechart.single import exam_run, tune_run
+    from eyechart.study import StudyConfig, run_study
+    from eyechart.subjects.model import load_subject
+
 __version__ = "0.1.0"
+
+# Where each public name lives: imported when first asked for, so that `import eyechart` costs nothing.
+_HOMES = {
+    "DatasetConfig": "eyechart.dataset",
+    "EyechartError": "eyechart.errors",
+    "StudyConfig": "eyechart.study",
+    "build_dataset": "eyechart.dataset",
+    "build_report": "eyechart.report",
+    "exam_run": "eyechart.single",
+    "load_dataset": "eyechart.dataset",
+    "load_subject": "eyechart.subjects.model",
+    "run_study": "eyechart.study",
+    "tune_run": "eyechart.single",
+}
+__all__ = [
+    "DatasetConfig",
+    "EyechartError",
+    "StudyConfig",
+    "build_dataset",
+    "build_report",
+    "exam_run",
+    "load_dataset",
+    "load_subject",
+    "run_study",
+    "tune_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'eyechart' has no attribute {name!r}")

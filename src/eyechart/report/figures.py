@@ -200,13 +200,16 @@ def ladder_figure(tables: Tables, chance: float) -> str:
 
 
 def losses_figure(losses: pd.DataFrame) -> str:
-    """Return the training loss by step for every tuned arm, smoothed over 5 % of the steps."""
+    """Return the training loss by step for every tuned arm, smoothed over 5 % of its steps within a phase."""
+    phases = losses["phase"] if "phase" in losses else pd.Series("", index=losses.index)
 
     def draw(axes: Any) -> None:
         for i, (arm, part) in enumerate(losses.groupby("arm", sort=False), start=1):
             window = max(1, len(part) // 20)
-            smooth = part["loss"].rolling(window, min_periods=1).mean()
-            axes.plot(part["step"], smooth, color=COLOURS[i % len(COLOURS)], label=arm)
+            for k, (_, stretch) in enumerate(part.groupby(phases, sort=False)):
+                smooth = stretch["loss"].rolling(window, min_periods=1).mean()
+                label = None if k else str(arm)  # one entry of the legend an arm
+                axes.plot(stretch["step"], smooth, color=COLOURS[i % len(COLOURS)], label=label)
         axes.set_xlabel("step")
         axes.set_ylabel("loss")
         axes.set_ylim(bottom=0)

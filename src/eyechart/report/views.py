@@ -152,9 +152,14 @@ def _distance_cell(row: dict[str, Any], name: str) -> Cell:
     share = "argmax" in name or name.endswith("_p")
     value = percent(row["value"]) if share else decimal(row["value"]).replace("-", "−")
     change = row["relative_change"]
-    moved = "" if math.isnan(change) or change == 0 else f"\n{100 * change:+.0f} %".replace("-", "−")
+    moved = "" if math.isnan(change) or change == 0 else f"\n{_moved(change)}"
     title = f"{row['low']:.4f} to {row['high']:.4f}, n = {row['n']}"
     return Cell(f"{value}{moved}", row["value"] if "argmax" in name else 0.0, title)
+
+
+def _moved(change: float) -> str:
+    """Return a relative change; past tenfold per cents say little."""
+    return f"× {1 + change:,.0f}" if change > 9 else f"{100 * change:+.0f} %".replace("-", "−")
 
 
 def content_grid(tables: Tables) -> Grid:
