@@ -180,10 +180,12 @@ def load_subject(name: str) -> ModelSubject:
     """
     import torch
     from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers.utils.logging import disable_progress_bar
 
     from eyechart.subjects.names import resolve
     from eyechart.subjects.nano.build import nano_folder
 
+    disable_progress_bar()  # one folder loads in a second; the exam has progress bars of its own
     folder = nano_folder() if name == "nano" else resolve(name)
     try:
         processor = AutoProcessor.from_pretrained(folder)

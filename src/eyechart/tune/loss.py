@@ -103,4 +103,5 @@ class Alignment:
         import torch.nn.functional as F
 
         drift = (tokens.float().norm(dim=-1) / self.length - 1).square().mean()
-        return F.cross_entropy(self.logits(tokens), targets) + DRIFT * drift
+        loss: torch.Tensor = F.cross_entropy(self.logits(tokens), targets) + DRIFT * drift
+        return loss
