@@ -65,7 +65,7 @@ def results() -> str:
         f"Balanced accuracy in per cent over eight labels with 95 % intervals; {first['n']} images of "
         f"{first['contents']} photographs that no arm was tuned on; chance is {100 * first['chance']:.1f}. "
         "Content: accuracy on colour, shape, place and object of drawn scenes. Seed 0, two CPU cores; the "
-        "tables, the configuration and the timings lie in [`benchmarks/results/nano`](benchmarks/results/nano)."
+        "tables, configuration and timings lie in [`benchmarks/results/nano`](benchmarks/results/nano)."
     )
     return "\n".join(lines)
 
