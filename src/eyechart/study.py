@@ -13,6 +13,7 @@ from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam import ExamConfig
 from eyechart.inside import LadderConfig
 from eyechart.runs import Run
+from eyechart.subjects.names import resolve
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.config import TuneConfig
 
@@ -61,7 +62,8 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
         EyechartError: the folder holds a run with another configuration, or something that a person can mend.
     """
     for name in config.arms:
-        arm_of(name)  # a misspelt arm is an error before anything is computed
+        arm_of(name)  # a misspelt arm or subject is an error before anything is computed
+    resolve(config.subject)
     run = Run.create(out, config.model_dump(mode="json"))
     say("dataset: real photographs, real distortions, split by content")
     with run.timer("dataset"):

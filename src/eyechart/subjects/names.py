@@ -13,11 +13,13 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def resolve(name: str) -> str:
-    """Return ``name`` if it can be a subject: a folder with a model, or an id on the hub (``owner/model``).
+    """Return ``name`` if it can be a subject: built in, a folder with a model, or an id on the hub.
 
     Raises:
         EyechartError: it is neither; the nearest built-in names and folders beside it are suggested.
     """
+    if name in BUILT_IN:
+        return name
     path = Path(name)
     if (path / "config.json").is_file():
         return str(path)
