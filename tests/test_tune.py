@@ -193,7 +193,9 @@ def test_same_seed_gives_the_same_weights(internvl: ModelSubject) -> None:
 def test_learns_a_toy_task(internvl: ModelSubject, name: str) -> None:
     pupil, task = copy.deepcopy(internvl), lesson()
     rates = {"vision": 3e-3, "projector": 1e-2, "language": 2e-2}
-    config = TuneConfig(projector_steps=0, alignment_steps=0, steps=40, batch=8, learning_rates=rates)
+    config = TuneConfig(
+        projector_steps=0, alignment_steps=0, steps=40, batch=8, learning_rates=rates, answer_rate=1
+    )
     losses = tune(pupil, arm(name), task, config, seed=0).losses["lm"]
     assert losses.iloc[-3:].mean() < 0.6 * losses.iloc[0]
     candidates = tuple(pupil.answer_ids(QUESTION, label, SIZE) for label in task.labels)
