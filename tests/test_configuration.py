@@ -77,3 +77,17 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
 def test_unknown_settings_of_the_command_line_are_named(changes: dict[str, Any]) -> None:
     with pytest.raises(EyechartError, match="there is no setting"):
         study_config(None, changes=changes)
+
+
+def test_the_command_line_changes_only_what_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from eyechart.cli.study import study
+
+    ran: list[StudyConfig] = []
+    monkeypatch.setattr("eyechart.study.run_study", lambda config, *_, **__: ran.append(config))
+    path = written(tmp_path, "seed: 5\nsubject: owner/model\narms: [base, language]\n")
+    study(out=tmp_path / "run", config=path)
+    study(out=tmp_path / "run", config=path, seed=0, arms="base,all")
+    assert [(c.seed, c.subject, c.arms) for c in ran] == [
+        (5, "owner/model", ("base", "language")),
+        (0, "owner/model", ("base", "all")),
+    ]

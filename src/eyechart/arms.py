@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -55,7 +56,7 @@ def tuned_subject(run: Run, name: str, config: StudyConfig, dataset: Dataset) ->
     return subject
 
 
-def save_checkpoint(subject: ModelSubject, folder: Any) -> None:
+def save_checkpoint(subject: ModelSubject, folder: Path) -> None:
     """Save model and processor as an ordinary Hugging Face folder (safetensors).
 
     Raises:

@@ -17,20 +17,23 @@ def study(
     out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")] = Path(
         "runs/nano"
     ),
-    subject: Annotated[str, typer.Option(help="nano, a model's folder, or an id on the hub.")] = "nano",
+    subject: Annotated[
+        str | None, typer.Option(help="nano (the default), a model's folder, or an id on the hub.")
+    ] = None,
     arms: Annotated[
-        str, typer.Option(help="Arms, separated by commas: base, all, or components joined by +.")
-    ] = "base,projector,vision+projector,language,all",
+        str | None, typer.Option(help="Arms, separated by commas: base, all, or components joined by +.")
+    ] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder of your own photographs.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file with any of the settings.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A first look: less data, three arms.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Seed of every random choice; 0 by default.")] = None,
 ) -> None:
     """Build the dataset, examine, tune each arm, look inside, and write the report."""
     from eyechart.configuration import study_config
     from eyechart.study import run_study
 
-    changes: dict[str, object] = {"seed": seed, "subject": subject}
-    if not quick or arms != "base,projector,vision+projector,language,all":
-        changes["arms"] = tuple(arms.split(","))
+    given = {"seed": seed, "subject": subject, "arms": tuple(arms.split(",")) if arms else None}
+    changes = {
+        name: value for name, value in given.items() if value is not None
+    }  # else the file's or default
     run_study(study_config(config, quick=quick, photos=photos, changes=changes), out, say=typer.echo)
