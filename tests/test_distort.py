@@ -147,7 +147,7 @@ def test_pillow_images_stay_pillow_images(photo: Pixels) -> None:
         ({"type": "jpeg"}, "level or a severity"),
         ({"type": "jpeg", "level": 1, "severity": 10}, "level or a severity"),
         ({"type": "jpeg", "level": 6}, "1, 2, 3, 4 and 5"),
-        ({"type": "jpeg", "level": 0}, "1, 2, 3, 4 and 5"),
+        ({"type": "jpeg", "level": -1}, "1, 2, 3, 4 and 5"),
         ({"type": "jpeg", "severity": 101}, "1 to 100"),
         ({"type": "jpeg", "severity": 10.5}, "whole"),
         ({"type": "white_noise", "severity": float("nan")}, "0 to 1"),
@@ -161,12 +161,12 @@ def test_mistakes_are_told(options: dict[str, object], told: str) -> None:
 
 def test_other_kinds_of_images_are_told() -> None:
     images: tuple[Any, ...] = (
-        np.zeros((8, 8), np.uint8),
-        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 5), np.uint8),
+        np.zeros((8, 8, 3, 1), np.uint8),
         np.zeros((8, 8, 3), np.float32),
         np.zeros((0, 8, 3), np.uint8),
-        Image.new("L", (8, 8)),
-        Image.new("RGBA", (8, 8)),
+        Image.new("P", (8, 8)),
+        Image.new("CMYK", (8, 8)),
         Image.new("I;16", (8, 8)),
     )
     for image in images:

@@ -96,7 +96,7 @@ def _image_id(scene: Scene, kind: str, level: int, number: int) -> str:
 
 def _row(crop: Pixels, clean: Pixels, scene: Scene, cell: Cell, kind: str, number: int) -> Row:
     image_id = _image_id(scene, kind, cell.level, number)
-    severity = float("nan") if kind == CLEAN else find(kind).at_level("kadid10k", cell.level)
+    severity = float("nan") if kind == CLEAN else find(kind).at_level(cell.level)
     return {
         "image_id": image_id,
         "image": {"bytes": encode(crop), "path": f"{image_id}.png"},

@@ -15,14 +15,14 @@ from eyechart.distort.registry import Pixels, Reals, Severity, register
     "gaussian_blur",
     family="blur",
     severity=Severity("sigma", "px", 0.0, 50.0),
-    kadid10k=(0.1, 0.5, 1.0, 2.0, 5.0),
+    levels={"kadid10k": (0.1, 0.5, 1.0, 2.0, 5.0)},
     source="KADID-10k 01: Gaussian of standard deviation sigma, 2 ceil(2 sigma) + 1 taps",
 )
-def gaussian_blur(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
+def gaussian_blur(image: Pixels, severity: float, draw: np.random.Generator) -> Reals:
     """Blur with a separable Gaussian. Level 1 of KADID-10k changes nothing: its neighbours weigh exp(-50)."""
     side = 2 * math.ceil(2 * severity) + 1
-    return to_pixels(
-        cv2.GaussianBlur(to_reals(image), (side, side), severity, borderType=cv2.BORDER_REPLICATE)
+    return cv2.GaussianBlur(  # type: ignore[no-any-return]
+        image.astype(np.float64), (side, side), severity, borderType=cv2.BORDER_REPLICATE
     )
 
 
@@ -30,7 +30,7 @@ def gaussian_blur(image: Pixels, severity: float, draw: np.random.Generator) -> 
     "lens_blur",
     family="blur",
     severity=Severity("radius", "px", 0.5, 40.0),
-    kadid10k=(1.0, 2.0, 4.0, 6.0, 8.0),
+    levels={"kadid10k": (1.0, 2.0, 4.0, 6.0, 8.0)},
     source="KADID-10k 02: mean over a disk, pixels at its rim weighted by the area inside",
 )
 def lens_blur(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
@@ -42,7 +42,7 @@ def lens_blur(image: Pixels, severity: float, draw: np.random.Generator) -> Pixe
     "motion_blur",
     family="blur",
     severity=Severity("length", "px", 1.0, 100.0),
-    kadid10k=(1.0, 2.0, 4.0, 6.0, 10.0),
+    levels={"kadid10k": (1.0, 2.0, 4.0, 6.0, 10.0)},
     source="KADID-10k 03: mean along a line (MATLAB's fspecial motion) at a random angle",
 )
 def motion_blur(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:

@@ -15,7 +15,7 @@ _CODES = np.arange(256) / 255.0
     "brighten",
     family="brightness",
     severity=Severity("amount", "twice the rise of mid-grey", 0.0, 2.0),
-    kadid10k=(0.1, 0.2, 0.4, 0.7, 1.1),
+    levels={"kadid10k": (0.1, 0.2, 0.4, 0.7, 1.1)},
     source="KADID-10k 16: two thirds of the curve on R, G and B, one third of the curve on Lab's L",
 )
 def brighten(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
@@ -30,7 +30,7 @@ def brighten(image: Pixels, severity: float, draw: np.random.Generator) -> Pixel
     "darken",
     family="brightness",
     severity=Severity("amount", "twice the fall of mid-grey", 0.0, 1.0),
-    kadid10k=(0.05, 0.1, 0.2, 0.4, 0.8),
+    levels={"kadid10k": (0.05, 0.1, 0.2, 0.4, 0.8)},
     source="KADID-10k 17: the curve on R, G and B",
 )
 def darken(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:

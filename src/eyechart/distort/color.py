@@ -13,7 +13,7 @@ from eyechart.distort.registry import Pixels, Severity, register
     "saturation_hsv",
     family="color",
     severity=Severity("factor", "of HSV's saturation", -1.0, 1.0),
-    kadid10k=(0.4, 0.2, 0.1, 0.0, -0.4),
+    levels={"kadid10k": (0.4, 0.2, 0.1, 0.0, -0.4)},
     source="KADID-10k 07: S times a factor in HSV; a negative one turns the hue to its opposite",
 )
 def saturation_hsv(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
@@ -27,7 +27,7 @@ def saturation_hsv(image: Pixels, severity: float, draw: np.random.Generator) ->
     "saturation_lab",
     family="color",
     severity=Severity("factor", "of Lab's a and b", 0.0, 20.0),
-    kadid10k=(1.0, 2.0, 3.0, 6.0, 9.0),
+    levels={"kadid10k": (1.0, 2.0, 3.0, 6.0, 9.0)},
     source="KADID-10k 08: a and b times a factor in CIE Lab (D65), clipped on return",
 )
 def saturation_lab(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:

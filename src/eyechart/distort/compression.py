@@ -16,7 +16,7 @@ from eyechart.errors import EyechartError
     "jpeg",
     family="compression",
     severity=Severity("quality", "of libjpeg, lower is worse", 1, 100, whole=True),
-    kadid10k=(43, 36, 24, 7, 4),
+    levels={"kadid10k": (43, 36, 24, 7, 4)},
     source="KADID-10k 10: JPEG, chroma subsampled 4:2:0",
 )
 def jpeg(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
@@ -28,7 +28,7 @@ def jpeg(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
     "jpeg2000",
     family="compression",
     severity=Severity("ratio", "uncompressed to compressed size", 1.0, 1000.0),
-    kadid10k=(16, 32, 45, 120, 400),
+    levels={"kadid10k": (16, 32, 45, 120, 400)},
     source="KADID-10k 09: JPEG 2000, irreversible 9/7 wavelet",
 )
 def jpeg2000(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:

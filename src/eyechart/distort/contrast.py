@@ -12,7 +12,7 @@ from eyechart.distort.registry import Pixels, Severity, register
     "contrast_change",
     family="contrast",
     severity=Severity("amount", "signed", -1.0, 1.0),
-    kadid10k=(0.3, 0.15, 0.0, -0.4, -0.6),
+    levels={"kadid10k": (0.3, 0.15, 0.0, -0.4, -0.6)},
     source="KADID-10k 25: cubic through (0, 0) (.3, .25 - a/4) (.5, .5) (.7, .75 + a/4) (1, 1)",
 )
 def contrast_change(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:

@@ -17,7 +17,7 @@ _FROM_YCBCR = np.array([[1.0, 0.0, 1.402], [1.0, -0.344136, -0.714136], [1.0, 1.
     "white_noise",
     family="noise",
     severity=Severity("variance", "of values in 0 to 1", 0.0, 1.0),
-    kadid10k=(0.001, 0.002, 0.003, 0.005, 0.01),
+    levels={"kadid10k": (0.001, 0.002, 0.003, 0.005, 0.01)},
     source="KADID-10k 11: Gaussian, independent per pixel and channel",
 )
 def white_noise(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
@@ -29,7 +29,7 @@ def white_noise(image: Pixels, severity: float, draw: np.random.Generator) -> Pi
     "color_noise",
     family="noise",
     severity=Severity("variance", "of values in 0 to 1", 0.0, 1.0),
-    kadid10k=(0.0001, 0.0005, 0.001, 0.002, 0.003),
+    levels={"kadid10k": (0.0001, 0.0005, 0.001, 0.002, 0.003)},
     source="KADID-10k 12: Gaussian of equal variance in Y, Cb and Cr (full range)",
 )
 def color_noise(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
@@ -42,7 +42,7 @@ def color_noise(image: Pixels, severity: float, draw: np.random.Generator) -> Pi
     "impulse_noise",
     family="noise",
     severity=Severity("density", "share of values", 0.0, 1.0),
-    kadid10k=(0.001, 0.005, 0.01, 0.02, 0.03),
+    levels={"kadid10k": (0.001, 0.005, 0.01, 0.02, 0.03)},
     source="KADID-10k 13: salt and pepper, per channel (MATLAB's imnoise)",
 )
 def impulse_noise(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
@@ -58,7 +58,7 @@ def impulse_noise(image: Pixels, severity: float, draw: np.random.Generator) -> 
     "multiplicative_noise",
     family="noise",
     severity=Severity("variance", "of the factor", 0.0, 1.0),
-    kadid10k=(0.001, 0.005, 0.01, 0.02, 0.05),
+    levels={"kadid10k": (0.001, 0.005, 0.01, 0.02, 0.05)},
     source="KADID-10k 14: x + x n with n uniform of mean zero (MATLAB's speckle)",
 )
 def multiplicative_noise(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:

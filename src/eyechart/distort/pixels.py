@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from eyechart.distort.registry import Pixels, Reals
 
@@ -16,7 +18,7 @@ def to_reals(image: Pixels) -> Reals:
     return image / 255.0
 
 
-def to_pixels(values: Reals) -> Pixels:
+def to_pixels(values: NDArray[np.floating]) -> Pixels:
     """Clip values in 0 to 1 and round them to uint8."""
     scaled = values * 255.0
     scaled += _HALF
@@ -34,3 +36,18 @@ def psnr(image: Pixels, reference: Pixels) -> float:
     difference = image.astype(np.int32) - reference
     squares = int((difference**2).sum(dtype=np.int64))
     return float(10 * np.log10(255.0**2 * image.size / squares)) if squares else float("inf")
+
+
+def rounded(levels: NDArray[np.floating]) -> Pixels:
+    """Round real grey levels (0 to 255, float32 or float64 HWC) to uint8 and clip them; ties go to even."""
+    return cv2.add(levels, (0, 0, 0, 0), dtype=cv2.CV_8U)  # type: ignore[no-any-return]
+
+
+def stretched(levels: Pixels | NDArray[np.floating]) -> Reals:
+    """Spread an image over 0 to 255, from its lowest value to its highest (float64, real grey levels).
+
+    KADID-10k's generator does so before and after every distortion (``mapmm``). A flat image is unchanged.
+    """
+    low, high = float(levels.min()), float(levels.max())
+    reals = levels.astype(np.float64)
+    return reals if low == high else (reals - low) * (255.0 / (high - low))

@@ -19,7 +19,7 @@ _DOUBT = 0.002  # grey levels; more than OpenCV's error in float32
     "jitter",
     family="spatial",
     severity=Severity("sigma", "px per pass", 0.0, 10.0),
-    kadid10k=(0.05, 0.1, 0.2, 0.5, 1.0),
+    levels={"kadid10k": (0.05, 0.1, 0.2, 0.5, 1.0)},
     source="KADID-10k 19: five warps by independent Gaussian offsets, bicubic",
 )
 def jitter(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
