@@ -1,4 +1,4 @@
-"""Label maps: the shipped one is whole, and mistakes in one's own are told by their key."""
+"""Label maps: the shipped ones are whole, and mistakes in one's own are told by their key."""
 
 from __future__ import annotations
 
@@ -6,51 +6,137 @@ from pathlib import Path
 
 import pytest
 
+from eyechart.corpora.types import TYPES
 from eyechart.distort import registry
 from eyechart.errors import EyechartError
-from eyechart.taxonomy import load_label_map
+from eyechart.taxonomy import LabelMap, load_label_map
 
-SHIPPED = Path(load_label_map.__code__.co_filename).parent / "label_maps" / "paper8.yaml"
+FOLDER = Path(load_label_map.__code__.co_filename).parent / "label_maps"
+SHIPPED = FOLDER / "paper8.yaml"
+NAMES = ("paper8", "families7", "liqe11", "fine")
 
 
-def test_the_shipped_map_gives_every_type_its_label() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shipped_map_assigns_every_type_of_every_corpus(name: str) -> None:
+    found = load_label_map(name)
+    assert found.name == name
+    made = ("none", *registry())
+    types = {corpus: ("none", *types.values()) for corpus, types in TYPES.items()}
+    others = {**dict.fromkeys(("photos", "dead_leaves"), made), "koniq10k": ("authentic", *made)}
+    for corpus, known in {**types, **others}.items():
+        assert found.label(corpus, "none") == "clean"
+        for distortion in known:
+            label, reason = found.label(corpus, distortion), found.reason(corpus, distortion)
+            assert (label in found.labels) != bool(reason), (corpus, distortion)
+    assert found.label("koniq10k", "authentic") is None
+    assert LabelMap.of_plain(found.plain()) == found
+
+
+def test_there_are_no_other_shipped_maps() -> None:
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(NAMES)
+
+
+def test_a_type_has_the_same_label_in_every_corpus() -> None:
+    """Otherwise the label would tell the corpus; signed types are a matter of levels, not of the maps."""
+    for name in NAMES:
+        labels: dict[str, set[str | None]] = {}
+        for (_, distortion), label in load_label_map(name).entries.items():
+            labels.setdefault(distortion, set()).add(label)
+        assert all(len(found) == 1 for found in labels.values()), name
+
+
+def test_the_papers_labels_follow_the_names() -> None:
     found = load_label_map("paper8")
     expected = ("blur", "noise", "brightness", "compression", "contrast", "colorfulness", "jitter", "clean")
     assert found.labels == expected
-    for corpus in ("photos", "dead_leaves"):
-        assert found.label(corpus, "none") == "clean"
-        assert {found.label(corpus, name) for name in registry()} == set(expected) - {"clean"}
-    families = {"spatial": "jitter", "color": "colorfulness"}
-    for name, distortion in registry().items():
-        assert found.label("photos", name) == families.get(distortion.family, distortion.family)
-    assert found.distortions("photos", "blur") == ("gaussian_blur", "lens_blur", "motion_blur")
+    first = {
+        "blur": {"gaussian_blur", "lens_blur", "motion_blur"},
+        "noise": {"white_noise", "color_noise", "impulse_noise", "multiplicative_noise"},
+        "brightness": {"brighten", "darken"},
+        "compression": {"jpeg", "jpeg2000"},
+        "contrast": {"contrast_change"},
+        "colorfulness": {"saturation_hsv", "saturation_lab"},
+        "jitter": {"jitter"},
+    }
+    for label, types in first.items():
+        assert types <= set(found.distortions("photos", label))
+        assert types & set(TYPES["kadid10k"].values()) <= set(found.distortions("kadid10k", label))
+
+
+def test_the_fine_map_names_every_type_and_the_families_are_kadids() -> None:
+    fine, families = load_label_map("fine"), load_label_map("families7")
+    assert all(label in (kind, "clean") for (_, kind), label in fine.entries.items() if kind != "authentic")
+    kadid = {  # the paper's families, by code
+        "blur": range(1, 4),
+        "color": range(4, 9),
+        "compression": range(9, 11),
+        "noise": range(11, 16),
+        "brightness": range(16, 19),
+        "spatial": range(19, 24),
+        "sharpness and contrast": range(24, 26),
+    }
+    for family, codes in kadid.items():
+        for code in codes:
+            assert families.label("kadid10k", TYPES["kadid10k"][f"{code:02d}"]) == family
+
+
+def test_what_a_map_leaves_out_is_listed_with_its_reason() -> None:
+    found = load_label_map("paper8")
+    rows = found.left_out(["live", "tid2008"])
+    assert [row["distortion"] for row in rows] == [
+        "denoise",
+        "jpeg2000_transmission",
+        "jpeg_transmission",
+        "local_block",
+        "non_eccentricity_patch",
+        "quantization",
+    ]
+    assert [row["corpora"] for row in rows if row["distortion"] == "jpeg2000_transmission"] == [
+        "live, tid2008"
+    ]
+    assert all(row["reason"] for row in rows)
+    assert "authentic" in [row["distortion"] for row in found.left_out(["koniq10k"])]
+    assert load_label_map("families7").left_out(["live", "csiq", "kadid10k"]) == []
 
 
 def test_a_map_of_ones_own_may_refuse_a_type_with_a_reason(tmp_path: Path) -> None:
     text = SHIPPED.read_text().replace("jpeg2000: compression", "jpeg2000: {label: null, reason: too slow}")
     found = load_label_map(str(_written(tmp_path, text)))
     assert found.label("photos", "jpeg2000") is None
-    assert found.reasons["photos", "jpeg2000"] == "too slow"
-    assert found.distortions("photos", "compression") == ("jpeg",)
+    assert found.reason("photos", "jpeg2000") == "too slow"
+    assert "jpeg2000" not in found.distortions("photos", "compression")
     with pytest.raises(EyechartError, match="live/jp2k"):
         found.label("live", "jp2k")
+
+
+def test_a_map_may_name_types_that_only_another_corpus_has(tmp_path: Path) -> None:
+    text = SHIPPED.read_text().replace("    authentic:", "    rain: noise\n    authentic:")
+    found = load_label_map(str(_written(tmp_path, text)))
+    assert found.label("street", "rain") == "noise"
+    with pytest.raises(EyechartError, match="under others"):
+        load_label_map("paper8").label("street", "rain")
 
 
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
         ("    jpeg: compression\n", "", "photos.jpeg is missing"),
-        ("    jpeg: compression\n", "    jpg: compression\n", "jpe?g is"),
         ("    jpeg: compression\n", "    jpeg: compresion\n", "photos.jpeg: 'compresion' is no label"),
         ("    jpeg: compression\n", "    jpeg: {label: null}\n", "photos.jpeg is neither"),
         ("    jpeg: compression\n", "    jpeg: {label: null, reason: ' '}\n", "photos.jpeg is neither"),
         ("    jpeg: compression\n", "    jpeg: compression\n    jpeg: blur\n", "'jpeg' comes twice"),
         ("    none: clean\n", "    none: {label: null, reason: why}\n", "photos.none has no label"),
+        ("    pink_noise: noise\n    gaussian", "    gaussian", "csiq.pink_noise is missing"),
+        ("  csiq:\n", "  csiq:\n    lens_blur: blur\n", "csiq.lens_blur is no distortion of this corpus"),
+        ("  csiq:\n", "  csiqq:\n", "map.csiq is missing"),
+        ("  csiq:\n", "  cid:\n    none: clean\n  csiq:\n", "map.cid is no corpus"),
+        ("  dead_leaves: *made\n", "  dead_leaves: all\n", "map.dead_leaves holds no types"),
+        ("    authentic: {label: null", "    wild: {label: null", "others.authentic is missing"),
         ("[blur, ", "[blur, blur, ", "blur twice"),
         ("[blur, ", "[blur, haze, ", "haze"),
         ("  dead_leaves: *made\n", "", "dead_leaves"),
-        ("version: 1\n", "", "name, version, labels, map"),
-        ("version: 1\n", "version: one\n", "version must be"),
+        ("version: 2\n", "", "name, version, labels, map"),
+        ("version: 2\n", "version: one\n", "version must be"),
         ("map:\n", "map: [\n", "no valid YAML"),
     ],
 )
