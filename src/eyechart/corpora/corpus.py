@@ -43,7 +43,7 @@ class Item:
         str  # unique in the corpus: the official name without suffix, in the official case where it varies
     )
     file: str  # its name inside the source, as it is there
-    reference: str | None  # image_id of its reference; None for references and where the corpus has none
+    reference: str | None  # image_id of its reference (which may be missing); None for references and for none
     distortion: str  # Eyechart's fine type; REFERENCE or AUTHENTIC where there is none
     code: str = ""  # the corpus' own name or number of the type; "" for none
     level: int | None = None  # the corpus' own level
@@ -85,7 +85,8 @@ class Corpus:
     def unit_score(self, item: Item) -> float | None:
         """Return an item's score on 0 to 1, where higher is better; None where it has none.
 
-        Linear between the ends of the scale. Readers set scores beyond the scale aside, so nothing is clipped.
+        Linear between the ends of the scale. Scores beyond the scale are set aside on reading, so nothing is
+        clipped.
         """
         if self.scores is None or item.score is None:
             return None
