@@ -102,9 +102,15 @@ def test_model_without_projector_is_refused() -> None:
         def get_encoder(self, modality: str) -> torch.nn.Module:
             return self.tower
 
+        def get_decoder(self) -> torch.nn.Module:
+            return self.text
+
+        def get_output_embeddings(self) -> None:
+            return None
+
     with pytest.raises(EyechartError, match="recognised as projector"):
         components(Blind())
-    with pytest.raises(EyechartError, match="no projector"):
+    with pytest.raises(EyechartError, match="recognised as projector"):
         projector_of(Blind())
 
 

@@ -2,47 +2,186 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from eyechart.errors import EyechartError
 
 COMPONENTS = ("vision", "projector", "language")
-# What families call the part between encoder and language model (transformers has no common accessor for it).
-_PROJECTORS = ("multi_modal_projector", "connector", "mm_projector", "aligner", "projector", "merger")
+OTHER = "other"  # parts that neither see an image nor write text
+_TABLE = Path(__file__).parent / "families.yaml"
 
 
-def components(model: Any) -> dict[str, dict[str, Any]]:
+@dataclass(frozen=True)
+class Family:
+    """How one model type departs from the rule; see families.yaml, which explains the fields."""
+
+    nested: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    head: str = ""
+
+
+@cache
+def families() -> Mapping[str, Family]:
+    """Return the known model types."""
+    table = yaml.safe_load(_TABLE.read_text(encoding="utf-8"))
+    return {
+        name: Family(
+            tuple(entry.get("nested", ())),
+            tuple(entry.get("other", ())),
+            {group: tuple(patterns) for group, patterns in entry.get("groups", {}).items()},
+            entry.get("head", ""),
+        )
+        for name, entry in table.items()
+    }
+
+
+def components(model: Any, assign: Mapping[str, str] | None = None) -> dict[str, dict[str, Any]]:
     """Return the parameters of each component by name; every parameter belongs to exactly one.
+
+    A tied parameter (an output head that is the word embedding) is listed once, under its first name.
 
     Args:
         model: a transformers image-text-to-text model.
+        assign: named groups (see :func:`groups`) that count to another component, e.g.
+            ``{"cross_attention": "projector"}``.
+
+    Returns:
+        ``vision``, ``projector`` and ``language``, and ``other`` where there is more.
 
     Raises:
-        EyechartError: a component has no parameter.
+        EyechartError: the model has no vision encoder of its own, a component has no parameter, or ``assign``
+            names a group or a component that does not exist.
     """
-    vision = {id(p) for p in model.get_encoder(modality="image").parameters()}
-    parts: dict[str, dict[str, Any]] = {name: {} for name in COMPONENTS}
+    family = families().get(model_type(model), Family())
+    encoder, language = _encoder(model), _language(model, family)
+    inside = {f"{_name(model, encoder)}.{part}" for part in family.nested}
+    moved = _moved(model, assign or {})
+    seeing = {id(parameter) for parameter in encoder.parameters()}
+    writing = {id(parameter) for module in language for parameter in module.parameters()}
+    parts: dict[str, dict[str, Any]] = {name: {} for name in (*COMPONENTS, OTHER)}
     for name, parameter in model.named_parameters():
-        if any(piece in _PROJECTORS for piece in name.split(".")):
-            parts["projector"][name] = parameter
-        elif id(parameter) in vision:
-            parts["vision"][name] = parameter
+        if name in moved:
+            home = moved[name]
+        elif _below(name, inside):
+            home = "projector"
+        elif _below(name, family.other):
+            home = OTHER
+        elif id(parameter) in seeing:
+            home = "vision"
         else:
-            parts["language"][name] = parameter
-    for component, parameters in parts.items():
-        if not parameters:
+            home = "language" if id(parameter) in writing else "projector"
+        parts[home][name] = parameter
+    for component in COMPONENTS:
+        if not parts[component]:
             raise EyechartError(
                 f"no parameter of {type(model).__name__} was recognised as {component}",
-                "this family needs its own component map",
+                f"add {model_type(model) or 'its model_type'} to subjects/families.yaml with its parts",
             )
+    if not parts[OTHER]:
+        del parts[OTHER]
     return parts
 
 
+def groups(model: Any) -> dict[str, tuple[str, ...]]:
+    """Return named groups of parameters that lie in one component and may be counted to another.
+
+    Mllama's cross-attention and mPLUG-Owl2's visual weights lie inside the language model, yet see the image.
+    """
+    family = families().get(model_type(model), Family())
+    names = [name for name, _ in model.named_parameters()]
+    return {
+        group: tuple(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
+        for group, patterns in family.groups.items()
+    }
+
+
+def tied(model: Any) -> list[tuple[str, ...]]:
+    """Return the names of parameters that are one and the same, a tuple for each."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [tuple(found) for found in names.values() if len(found) > 1]
+
+
 def projector_of(model: Any) -> Any:
-    """Return the projector's module: the outermost one with a projector's name."""
-    for name, module in model.named_modules():
-        if name.rsplit(".", 1)[-1] in _PROJECTORS:
-            return module
+    """Return the projector's module, the outermost one that holds the projector's parameters and no others.
+
+    Raises:
+        EyechartError: there is no such single module.
+    """
+    mine = {id(parameter) for parameter in components(model)["projector"].values()}
+    for _, module in model.named_modules():
+        held = {id(parameter) for parameter in module.parameters()}
+        if held and held <= mine:
+            left = mine - held
+            loose = {id(p) for _, p in _loose(model)}
+            if left <= loose:  # single vectors beside it, such as LLaVA-NeXT's newline
+                return module
     raise EyechartError(
-        f"no projector was recognised in {type(model).__name__}", "this family needs its own component map"
+        f"the projector of {type(model).__name__} is not one module",
+        "work with components(model)['projector'], its parameters",
     )
+
+
+def model_type(model: Any) -> str:
+    """Return transformers' name of the model's family; empty if it has none."""
+    return str(getattr(getattr(model, "config", None), "model_type", ""))
+
+
+def _encoder(model: Any) -> Any:
+    found = model.get_encoder(modality="image")
+    if found is None or found is model or not any(True for _ in found.parameters()):
+        raise EyechartError(
+            f"{type(model).__name__} has no vision encoder of its own",
+            "the study is about vision encoder, projector and language model; examine it as a whole",
+        )
+    return found
+
+
+def _language(model: Any, family: Family) -> list[Any]:
+    """Return the modules of the language model: the decoder, and the output head."""
+    if family.head:
+        return [model.get_submodule(family.head)]
+    head = model.get_output_embeddings()
+    return [model.get_decoder(), *([] if head is None else [head])]
+
+
+def _name(model: Any, module: Any) -> str:
+    return str(next(name for name, found in model.named_modules() if found is module))
+
+
+def _below(name: str, prefixes: Iterable[str]) -> bool:
+    return any(name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def _loose(model: Any) -> list[tuple[str, Any]]:
+    """Return parameters that a module holds beside sub-modules, such as a newline's vector."""
+    return [
+        (name, parameter)
+        for module in model.modules()
+        if any(True for _ in module.children())
+        for name, parameter in module.named_parameters(recurse=False)
+    ]
+
+
+def _moved(model: Any, assign: Mapping[str, str]) -> dict[str, str]:
+    known = groups(model)
+    moved: dict[str, str] = {}
+    for group, component in assign.items():
+        if group not in known:
+            raise EyechartError(
+                f"{type(model).__name__} has no group {group!r}",
+                f"groups: {', '.join(known)}" if known else "it has no groups",
+            )
+        if component not in COMPONENTS:
+            raise EyechartError(f"there is no component {component!r}", f"one of {', '.join(COMPONENTS)}")
+        moved |= dict.fromkeys(known[group], component)
+    return moved
