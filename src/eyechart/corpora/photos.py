@@ -78,7 +78,7 @@ def folder_photos(folder: Path) -> tuple[list[Photo], list[SetAside]]:
         raise EyechartError(f"{folder} is not a folder.", "Name a folder that holds photographs.")
     photos: list[Photo] = []
     set_aside: list[SetAside] = []
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.is_dir()):
+    for path in picture_files(folder):
         content = path.relative_to(folder).as_posix()
         reason = _why_not(path, content)
         if reason:
@@ -91,6 +91,11 @@ def folder_photos(folder: Path) -> tuple[list[Photo], list[SetAside]]:
         what = f"{folder} holds no usable photograph ({found or 'no file with a known suffix'})."
         raise EyechartError(what, f"Put in pictures: {known}.")
     return photos, set_aside
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """The picture files in a folder and its subfolders, by their suffixes, sorted; none is opened."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.is_dir())
 
 
 def _why_not(path: Path, content: str) -> str:

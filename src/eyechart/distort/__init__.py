@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from eyechart.distort import blur, brightness, color, compression, contrast, noise, spatial  # noqa: F401  (register)
 from eyechart.distort.calibration import Calibration, calibrate
-from eyechart.distort.make import Distorted, Step, compose, distort, make_distorted
+from eyechart.distort.make import Distorted, Step, compose, distort, make_composed, make_distorted
 from eyechart.distort.pixels import psnr
 from eyechart.distort.registry import FAMILIES, Distortion, Pixels, Severity, find, registry
 
@@ -24,6 +24,7 @@ __all__ = [
     "compose",
     "distort",
     "find",
+    "make_composed",
     "make_distorted",
     "psnr",
     "registry",

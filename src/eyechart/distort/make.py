@@ -104,9 +104,19 @@ def compose(image: Picture, steps: Sequence[Step], *, seed: int = 0, image_id: s
     if not steps:
         raise EyechartError("a composition needs at least one step", 'e.g. [Step("gaussian_blur", level=2)]')
     rgb, back = as_rgb(image)
+    return back(make_composed(rgb, steps, seed=seed, image_id=image_id)[-1].pixels)  # type: ignore[no-any-return]
+
+
+def make_composed(
+    image: Pixels, steps: Sequence[Step], *, seed: int = 0, image_id: str = "", stretch: bool = False
+) -> tuple[Distorted, ...]:
+    """Return what each step of a composition made of the one before; the last has the final pixels."""
+    rgb, _ = as_rgb(image)
+    made: list[Distorted] = []
     for place, step in enumerate(steps):
-        rgb = _made(rgb, step, seed, image_id if place == 0 else f"{image_id}\x1f{place}", False).pixels
-    return back(rgb)  # type: ignore[no-any-return]
+        made.append(_made(rgb, step, seed, image_id if place == 0 else f"{image_id}\x1f{place}", stretch))
+        rgb = made[-1].pixels
+    return tuple(made)
 
 
 def at_severity(
