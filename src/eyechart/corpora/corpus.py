@@ -39,11 +39,9 @@ class Item:
     """One picture of a corpus."""
 
     corpus: str
-    image_id: (
-        str  # unique in the corpus: the official name without suffix, in the official case where it varies
-    )
+    image_id: str  # unique in the corpus: the official name without suffix, in one letter case
     file: str  # its name inside the source, as it is there
-    reference: str | None  # image_id of its reference (which may be missing); None for references and for none
+    reference: str | None  # image_id of its reference, which may be missing; None where there is none
     distortion: str  # Eyechart's fine type; REFERENCE or AUTHENTIC where there is none
     code: str = ""  # the corpus' own name or number of the type; "" for none
     level: int | None = None  # the corpus' own level
