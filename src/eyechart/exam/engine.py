@@ -66,7 +66,8 @@ def ask(
     with torch.no_grad(), subject.precision():
         for start in track(range(0, len(tokens), batch), what):
             embedded = subject.embed(prompt, tokens[start : start + batch])
-            out = subject.model(inputs_embeds=embedded, use_cache=True, logits_to_keep=1)
+            told = subject.modality(torch.tensor(prompt.ids).expand(len(embedded), -1))
+            out = subject.model(inputs_embeds=embedded, **told, use_cache=True, logits_to_keep=1)
             last, memory = out.logits[:, -1], out.past_key_values
             first_logp = torch.log_softmax(last.float(), -1)
             scores = _tree(subject, memory, embedded.shape[1], first_logp, candidates)

@@ -48,6 +48,7 @@ def pooled_stages(
             states["projector output"] = _pool(tokens)
             read = subject.model(
                 inputs_embeds=subject.embed(prompt, tokens.float()),
+                **subject.modality(torch.tensor(prompt.ids).expand(len(tokens), -1)),
                 output_hidden_states=True,
                 logits_to_keep=1,
             ).hidden_states

@@ -23,6 +23,7 @@ class Family:
     """How one model type departs from the rule; see families.yaml, which explains the fields."""
 
     nested: tuple[str, ...] = ()
+    projector: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     head: str = ""
@@ -35,6 +36,7 @@ def families() -> Mapping[str, Family]:
     return {
         name: Family(
             tuple(entry.get("nested", ())),
+            tuple(entry.get("projector", ())),
             tuple(entry.get("other", ())),
             {group: tuple(patterns) for group, patterns in entry.get("groups", {}).items()},
             entry.get("head", ""),
@@ -70,7 +72,7 @@ def components(model: Any, assign: Mapping[str, str] | None = None) -> dict[str,
     for name, parameter in model.named_parameters():
         if name in moved:
             home = moved[name]
-        elif _below(name, inside):
+        elif _below(name, inside) or _below(name, family.projector):
             home = "projector"
         elif _below(name, family.other):
             home = OTHER

@@ -165,6 +165,19 @@ class ModelSubject:
         embedded[:, list(prompt.image_positions)] = tokens.to(embedded.device, embedded.dtype)
         return embedded
 
+    def modality(self, ids: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return what this model must be told beside a prompt's embeddings; nothing for most.
+
+        A model with weights of its own for image positions (mPLUG-Owl2) cannot see from an embedding whether
+        it stands at one.
+
+        Args:
+            ids: the prompt's tokens, [n, length].
+        """
+        if not getattr(self.model, "embeddings_need_types", False):
+            return {}
+        return {"mm_token_type_ids": (ids == self.model.config.image_token_id).long().to(self.device)}
+
     def word_embedding(self, word: str) -> torch.Tensor:
         """Return t_c: the mean input embedding of a word's tokens in a sentence, [width] in float32."""
         ids = self.processor.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
@@ -182,6 +195,7 @@ def load_subject(name: str) -> ModelSubject:
     from transformers import AutoModelForImageTextToText, AutoProcessor
     from transformers.utils.logging import disable_progress_bar
 
+    import eyechart.models  # noqa: F401 (registers what transformers lacks)
     from eyechart.subjects.names import resolve
     from eyechart.subjects.nano.build import nano_folder
 

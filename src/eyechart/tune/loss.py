@@ -51,6 +51,7 @@ def answer_losses(
         embedded = embedded.masked_scatter(image, tokens.to(embedded.dtype))
         logits = subject.model(
             inputs_embeds=embedded,
+            **subject.modality(ids),
             attention_mask=real,
             position_ids=(real.cumsum(1) - 1).clamp(min=0),
             use_cache=False,

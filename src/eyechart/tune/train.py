@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,12 +135,15 @@ def _align(
 def _adapt(subject: ModelSubject, config: TuneConfig) -> Any:
     """Put a LoRA adapter on the linear layers of the language model; returns the PEFT wrapper."""
     from peft import LoraConfig, get_peft_model
+    from torch import nn
 
-    inside = {name for name, module in subject.model.named_modules() if module is subject.language}
-    (prefix,) = inside
-    target = rf"{prefix.replace('.', chr(92) + '.')}\.layers\.\d+\..*(q|k|v|o|gate|up|down)_proj"
+    named = dict(subject.model.named_modules())
+    (prefix,) = (name for name, module in named.items() if module is subject.language)
+    # A projection may exist once for text and once for image positions (mPLUG-Owl2).
+    pattern = rf"{re.escape(prefix)}\.layers\.\d+\..*(q|k|v|o|gate|up|down)_proj(\.multiway\.\d)?"
+    linear = [n for n, module in named.items() if isinstance(module, nn.Linear) and re.fullmatch(pattern, n)]
     return get_peft_model(
-        subject.model, LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules=target)
+        subject.model, LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules=linear)
     )
 
 

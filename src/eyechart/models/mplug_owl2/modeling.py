@@ -10,7 +10,6 @@ abstractor's output. Which positions are image decides the weights that they mee
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import torch
@@ -24,8 +23,6 @@ from eyechart.models.mplug_owl2.abstractor import MPLUGOwl2VisualAbstractor
 from eyechart.models.mplug_owl2.configuration import MPLUGOwl2Config
 from eyechart.models.mplug_owl2.language import MPLUGOwl2Attention, MPLUGOwl2DecoderLayer, Route
 from eyechart.models.mplug_owl2.vision import MPLUGOwl2VisionModel
-
-VISUAL_ADAPTIVE = re.compile(r"(^|\.)layers\.\d+\..*multiway\.1\.")
 
 
 class MPLUGOwl2PreTrainedModel(LlamaPreTrainedModel):  # type: ignore[misc]
@@ -139,7 +136,13 @@ class MPLUGOwl2Model(MPLUGOwl2PreTrainedModel, LlamaModel):  # type: ignore[misc
 
 
 class MPLUGOwl2LlamaForCausalLM(MPLUGOwl2PreTrainedModel, LlamaForCausalLM):  # type: ignore[misc]
-    """The whole model, under the name that published ``config.json`` files give."""
+    """The whole model, under the name that published ``config.json`` files give.
+
+    Its parts by name: ``model.vision_model`` (vision encoder), ``model.visual_abstractor`` (projector), all
+    else (language model). Within the language model, ``*.multiway.1.*`` are the weights for image positions.
+    """
+
+    embeddings_need_types = True  # inputs_embeds need mm_token_type_ids beside them
 
     def __init__(self, config: MPLUGOwl2Config) -> None:
         super().__init__(config)
@@ -149,14 +152,6 @@ class MPLUGOwl2LlamaForCausalLM(MPLUGOwl2PreTrainedModel, LlamaForCausalLM):  # 
     def get_image_features(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
         """Return what the language model receives of images (see the model without head)."""
         return self.model.get_image_features(pixel_values, **kwargs)
-
-    def visual_adaptive_parameters(self) -> dict[str, nn.Parameter]:
-        """Return the language model's weights for image positions alone, by name.
-
-        They are all parameters whose name matches ``VISUAL_ADAPTIVE``: ``multiway.1`` of each layer's
-        two norms, key and value projection.
-        """
-        return {name: p for name, p in self.named_parameters() if VISUAL_ADAPTIVE.search(name)}
 
     def forward(
         self,
