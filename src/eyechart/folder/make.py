@@ -67,10 +67,10 @@ def make_versions(picture: Picture, job: Job) -> Iterator[Outcome]:
     try:
         if not picture.path.is_file():
             raise EyechartError("Not a plain file.")
-        digest = _sha256(picture.path)
-        records = Records(job.out, picture.source, digest)
+        records = Records(job.out, picture.source, _sha256(picture.path))
         missing = [version for version in job.versions if _image_id(picture, version) not in records]
-        pixels = read_photo(picture.path) if missing else None
+        if missing:
+            pixels = read_photo(picture.path)
     except OSError as error:
         yield SetAside(picture.source, f"Cannot be read: {error.strerror or error}.")
         return
@@ -78,13 +78,11 @@ def make_versions(picture: Picture, job: Job) -> Iterator[Outcome]:
         yield SetAside(picture.source, error.what)
         return
     yield from [Kept()] * (len(job.versions) - len(missing))
-    for version in missing if pixels is not None else ():
-        yield _make(picture, pixels, version, job, digest, records)
+    for version in missing:
+        yield _make(picture, pixels, version, job, records)
 
 
-def _make(
-    picture: Picture, pixels: Pixels, version: Version, job: Job, digest: str, records: Records
-) -> Outcome:
+def _make(picture: Picture, pixels: Pixels, version: Version, job: Job, records: Records) -> Outcome:
     image_id = _image_id(picture, version)
     try:
         steps = make_composed(
@@ -99,20 +97,10 @@ def _make(
     data = _encoded(steps[-1].pixels, job.format)
     with writing(job.out / file) as partial:
         partial.write_bytes(data)
-    records.add(
-        _row(steps, pixels)
-        | {
-            "image_id": image_id,
-            "source": picture.source,
-            "file": file,
-            "seed": job.seed,
-            "stretch": job.stretch,
-            "bytes": len(data),
-            "source_sha256": digest,
-            "eyechart": __version__,
-            "libraries": job.libraries,
-        }
-    )
+    asked = {"seed": job.seed, "stretch": job.stretch, "bytes": len(data)}
+    made_by = {"eyechart": __version__, "libraries": job.libraries}
+    names = {"image_id": image_id, "source": picture.source, "file": file}
+    records.add({**names, **_row(steps, pixels), **asked, **made_by})
     return Made()
 
 
@@ -153,7 +141,7 @@ def _sha256(path: Path) -> str:
 def _encoded(image: Pixels, format: str) -> bytes:
     """Return an image without loss. These settings take 5 ms at 512x384; the tightest take ten times that."""
     if format == "png":
-        return cv2.imencode(".png", image[..., ::-1])[1].tobytes()  # type: ignore[no-any-return]
+        return bytes(cv2.imencode(".png", image[..., ::-1])[1])
     stream = BytesIO()
     Image.fromarray(image).save(stream, "WEBP", lossless=True, quality=20, method=0)
     return stream.getvalue()

@@ -62,13 +62,12 @@ class Records:
 
         What was made of an earlier state of the source is removed.
         """
-        self._out, self._path = out, out / source / _NAME
+        self._out, self._path, self._sha256 = out, out / source / _NAME, source_sha256
         before = _read(self._path)
-        self._rows = {row["image_id"]: row for row in before if self._holds(row, source_sha256)}
-        if len(self._rows) < len(before):
-            for row in before:
-                if row["image_id"] not in self._rows:
-                    (out / row["file"]).unlink(missing_ok=True)
+        self._rows = {row["image_id"]: row for row in before if self._holds(row)}
+        for row in before:
+            if row["image_id"] not in self._rows:
+                (out / row["file"]).unlink(missing_ok=True)
         if self._path.is_file():  # also rids it of half a line, after which nothing could be appended
             with writing(self._path) as partial:
                 partial.write_text("".join(map(_line, self._rows.values())), encoding="utf-8")
@@ -78,6 +77,7 @@ class Records:
 
     def add(self, row: Row) -> None:
         """Record a version whose file is in its place."""
+        row = {**row, "source_sha256": self._sha256}
         try:
             with self._path.open("a", encoding="utf-8") as stream:
                 stream.write(_line(row))
@@ -88,15 +88,14 @@ class Records:
             ) from error
         self._rows[row["image_id"]] = row
 
-    def _holds(self, row: Row, source_sha256: str) -> bool:
-        file = self._out / row["file"]
-        return (
-            row["source_sha256"] == source_sha256 and file.is_file() and file.stat().st_size == row["bytes"]
-        )
+    def _holds(self, row: Row) -> bool:
+        file = self._out / str(row["file"])
+        size = file.stat().st_size if file.is_file() else None
+        return bool(row["source_sha256"] == self._sha256 and row["bytes"] == size)
 
 
 def write_manifest(out: Path) -> Path:
-    """Write ``manifest.parquet``, a row for every picture recorded below ``out``, sorted by source and name."""
+    """Write ``manifest.parquet``, a row for every picture recorded below ``out``, sorted."""
     with writing(out / "manifest.parquet") as partial, pq.ParquetWriter(partial, SCHEMA) as file:
         for rows in _batches(out):
             file.write_table(pa.Table.from_pylist(rows, SCHEMA))
