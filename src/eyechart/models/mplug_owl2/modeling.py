@@ -42,10 +42,10 @@ class MPLUGOwl2PreTrainedModel(LlamaPreTrainedModel):  # type: ignore[misc]
 
 
 class MPLUGOwl2Model(MPLUGOwl2PreTrainedModel, LlamaModel):  # type: ignore[misc]
-    """Vision encoder, abstractor and modality-adaptive language model, without the head.
+    """The modality-adaptive language model without its head: what ``get_decoder()`` returns.
 
-    They lie side by side in one module because the checkpoint's names say so. ``get_decoder()`` returns this
-    module; its parameters outside ``vision_model`` and ``visual_abstractor`` are the language model's.
+    The vision encoder and the abstractor lie inside because the checkpoint's names say so; ``forward`` is the
+    language model's alone, and ``get_image_features`` is theirs.
     """
 
     def __init__(self, config: MPLUGOwl2Config) -> None:
@@ -80,59 +80,19 @@ class MPLUGOwl2Model(MPLUGOwl2PreTrainedModel, LlamaModel):  # type: ignore[misc
     def forward(
         self,
         input_ids: torch.Tensor | None = None,
-        pixel_values: torch.Tensor | None = None,
-        inputs_embeds: torch.Tensor | None = None,
         mm_token_type_ids: torch.Tensor | None = None,
-        mm_encoder_outputs: dict[str, Any] | None = None,
-        past_key_values: Any = None,
         **kwargs: Any,
     ) -> BaseModelOutputWithPast:
-        """Return the states after the last norm, [batch, length, width]; see the module for the arguments.
+        """Return the states after the last norm, [batch, length, width].
 
-        Raises:
-            EyechartError: the images do not fill the image positions, or embeddings came without a word on
-                which of them are image.
+        Args:
+            input_ids: tokens of text alone; or ``inputs_embeds`` with images among them.
+            mm_token_type_ids: 1 at image positions, 0 elsewhere, [batch, length]; without it all are text.
+            kwargs: as in Llama.
         """
-        features = (mm_encoder_outputs or {}).get("image")
-        if features is None and pixel_values is not None:
-            features = self.get_image_features(pixel_values, return_dict=True)
-        if mm_token_type_ids is not None:
-            image = mm_token_type_ids == 1
-        elif features is None and past_key_values is not None and past_key_values.get_seq_length():
-            image = None
-        elif input_ids is None:
-            raise EyechartError(
-                "inputs_embeds alone do not say which positions are image",
-                "pass mm_token_type_ids beside them: 1 at image positions, 0 elsewhere",
-            )
-        else:
-            image = input_ids == self.config.image_token_id
-        if inputs_embeds is None:
-            inputs_embeds = self.embed_tokens(input_ids)
-            inputs_embeds = self._spliced(inputs_embeds, image, features)
-        elif features is not None:
-            inputs_embeds = self._spliced(inputs_embeds, image, features)
+        image = None if mm_token_type_ids is None else mm_token_type_ids == 1
         route = Route.of(image) if image is not None and image.any() else None
-        return super().forward(
-            inputs_embeds=inputs_embeds, past_key_values=past_key_values, route=route, **kwargs
-        )
-
-    def _spliced(
-        self, embedded: torch.Tensor, image: torch.Tensor | None, features: BaseModelOutputWithPooling | None
-    ) -> torch.Tensor:
-        """Put the images' vectors, in order over the batch, where the image positions are."""
-        places = 0 if image is None else int(image.sum())
-        vectors = None if features is None else features.pooler_output.flatten(0, 1)
-        found = 0 if vectors is None else len(vectors)
-        if places != found:
-            each = self.config.image_positions
-            raise EyechartError(
-                f"the tokens have {places} image positions, the images fill {found} ({each} an image)",
-                "pass one image a placeholder, and pad with a token other than image_token_id",
-            )
-        if vectors is None or image is None:
-            return embedded
-        return embedded.masked_scatter(image[..., None], vectors.to(embedded.device, embedded.dtype))
+        return super().forward(input_ids=input_ids, route=route, **kwargs)
 
 
 class MPLUGOwl2LlamaForCausalLM(MPLUGOwl2PreTrainedModel, LlamaForCausalLM):  # type: ignore[misc]
@@ -153,6 +113,7 @@ class MPLUGOwl2LlamaForCausalLM(MPLUGOwl2PreTrainedModel, LlamaForCausalLM):  # 
         """Return what the language model receives of images (see the model without head)."""
         return self.model.get_image_features(pixel_values, **kwargs)
 
+    @can_return_tuple  # type: ignore[untyped-decorator]
     def forward(
         self,
         input_ids: torch.Tensor | None = None,
@@ -182,20 +143,60 @@ class MPLUGOwl2LlamaForCausalLM(MPLUGOwl2PreTrainedModel, LlamaForCausalLM):  # 
             logits_to_keep: as in Llama.
             mm_token_type_ids: 1 at image positions, 0 elsewhere.
             mm_encoder_outputs: images already encoded by ``get_image_features``, under the key "image".
+
+        Raises:
+            EyechartError: the images do not fill the image positions, or embeddings came without a word on
+                which of them are image.
         """
-        if labels is not None and input_ids is not None:
-            labels = labels.masked_fill(input_ids == self.config.image_token_id, -100)
+        features = (mm_encoder_outputs or {}).get("image")
+        if features is None and pixel_values is not None:
+            features = self.get_image_features(pixel_values, return_dict=True)
+        begun = past_key_values is not None and past_key_values.get_seq_length() > 0
+        if mm_token_type_ids is None and (features is not None or not begun):
+            mm_token_type_ids = self._types(input_ids)
+        image = None if mm_token_type_ids is None else mm_token_type_ids == 1
+        if inputs_embeds is None:
+            embedded = self.get_input_embeddings()(input_ids)
+            inputs_embeds = self._spliced(embedded, image, features)
+        elif features is not None:
+            inputs_embeds = self._spliced(inputs_embeds, image, features)
+        if labels is not None and image is not None:
+            labels = labels.masked_fill(image, -100)
         return super().forward(
-            input_ids=input_ids,
-            pixel_values=pixel_values,
+            inputs_embeds=inputs_embeds,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
-            inputs_embeds=inputs_embeds,
             labels=labels,
             use_cache=use_cache,
             logits_to_keep=logits_to_keep,
             mm_token_type_ids=mm_token_type_ids,
-            mm_encoder_outputs=mm_encoder_outputs,
             **kwargs,
         )
+
+    def _types(self, input_ids: torch.Tensor | None) -> torch.Tensor:
+        """Return 1 at the tokens that stand for an image, 0 elsewhere."""
+        if input_ids is None:
+            raise EyechartError(
+                "inputs_embeds alone do not say which positions are image",
+                "pass mm_token_type_ids beside them: 1 at image positions, 0 elsewhere",
+            )
+        return (input_ids == self.config.image_token_id).long()
+
+    def _spliced(
+        self, embedded: torch.Tensor, image: torch.Tensor | None, features: BaseModelOutputWithPooling | None
+    ) -> torch.Tensor:
+        """Put the images' vectors, in order over the batch, where the image positions are."""
+        places = 0 if image is None else int(image.sum())
+        vectors = None if features is None else features.pooler_output.flatten(0, 1)
+        found = 0 if vectors is None else len(vectors)
+        if places != found:
+            each = self.config.image_positions
+            raise EyechartError(
+                f"the tokens have {places} image positions, the images fill {found} ({each} an image)",
+                "pass one image a placeholder, and pad with a token other than image_token_id",
+            )
+        if vectors is None or image is None:
+            return embedded
+        whole: torch.Tensor = embedded.masked_scatter(image[..., None], vectors.to(embedded))
+        return whole
