@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import cv2
 import numpy as np
@@ -96,10 +97,17 @@ def _row(version: Version, original: Pixels, cells: Sequence[Cell]) -> Row:
 
 
 def _telling(picture: Pixels) -> tuple[slice, slice]:
-    """Return the window that has both edges and even parts: where the gradient varies most."""
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    gradient = np.hypot(cv2.Sobel(grey, -1, 1, 0), cv2.Sobel(grey, -1, 0, 1))
-    return _best(_means(gradient**2) - _means(gradient) ** 2)
+    """Return the window that stands best for the picture: as much light, colour and detail, as mixed."""
+    values = picture.astype(np.float32)
+    light = values.mean(axis=2)
+    detail = np.log1p(np.hypot(cv2.Sobel(light, -1, 1, 0), cv2.Sobel(light, -1, 0, 1)))
+    apart: Any = 0.0
+    for trait in (light, values.max(axis=2) - values.min(axis=2), detail):
+        mean, spread = float(trait.mean()), float(trait.std()) + 1e-3
+        means = _means(trait)
+        spreads = np.sqrt(np.maximum(_means(trait**2) - means**2, 0.0))
+        apart = apart + (np.abs(means - mean) + np.abs(spreads - spread)) / spread
+    return _best(-apart)
 
 
 def _window(picture: Pixels, made: Sequence[Pixels], common: tuple[slice, slice]) -> tuple[slice, slice]:
