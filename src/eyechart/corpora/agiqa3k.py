@@ -13,26 +13,26 @@ from eyechart.corpora.corpus import Licence, Scores
 from eyechart.corpora.listed import items_of
 from eyechart.corpora.reader import Reader, Reading
 from eyechart.corpora.scores import ScoreTable
-from eyechart.corpora.tables import csv_rows, number
+from eyechart.corpora.tables import csv_rows, value
 from eyechart.corpora.tree import Tree
 
 NAME = "agiqa3k"
 _TABLE = "data.csv"
 _TEXTS = ("prompt", "adj1", "adj2", "style")
 _NUMBERS = ("mos_align", "std_align")
-_CHECKSUM = 0.0
+_CHECKSUM = 3652.4946
 
 
 def _read(tree: Tree) -> Reading:
     table = ScoreTable(_TABLE)
     files = []
     columns = ("name", "mos_quality", "std_quality", *_TEXTS, *_NUMBERS)
-    for row in csv_rows(tree.read(tree.find(_TABLE)), _TABLE, columns):
+    for row in csv_rows(tree.read(tree.find(_TABLE)), _TABLE, columns, table.tell):
         image_id = PurePosixPath(row["name"]).stem
         files.append(row["name"])
         table.add(image_id, row["mos_quality"], row["std_quality"])
         texts = {name: row[name] for name in _TEXTS if row[name]}
-        table.extra[image_id] = {**texts, **{name: number(row[name]) for name in _NUMBERS}}
+        table.extra[image_id] = {**texts, **{name: value(row[name]) for name in _NUMBERS}}
     return Reading(items_of(NAME, files, tree), table, checksum=_CHECKSUM)
 
 

@@ -21,7 +21,7 @@ from eyechart.errors import EyechartError
 
 NAME = "clive"
 _TRAINING = 7
-_CHECKSUM = 0.0
+_CHECKSUM = 31295.0694
 
 
 def _read(tree: Tree) -> Reading:

@@ -17,6 +17,7 @@ from eyechart.corpora.scores import ScoreTable
 from eyechart.corpora.tables import csv_rows, lines_of, xlsx_rows
 from eyechart.corpora.tree import Tree
 from eyechart.corpora.types import TYPES
+from eyechart.errors import EyechartError
 
 NAME = "csiq"
 REFERENCES = (
@@ -46,7 +47,7 @@ _TOKENS = {  # as file names have them, in the workbook's order
 _WORKBOOK_NAMES = {"noise": "awgn", "jpeg 2000": "jpeg2000"}  # the others are those of the files
 _THREE_LEVELS = {"elk", "geckos", "lady_liberty", "swarm"}  # of contrast; the others have four
 _COLUMNS = ("image", "dst_type", "dst_lev", "dmos_std", "dmos")
-_CHECKSUM = 0.0
+_CHECKSUM = 146.2552
 
 
 def _read(tree: Tree) -> Reading:
@@ -78,7 +79,10 @@ def _table(tree: Tree) -> ScoreTable:
         file = tree.anywhere(name)
         if file:
             table = ScoreTable(name)
-            fill(tree.read(file), table)
+            try:
+                fill(tree.read(file), table)
+            except EyechartError as error:
+                table.tell(name, error.what)
             if name != "csiq.DMOS.xlsx":
                 table.tell(name, "Used because csiq.DMOS.xlsx is not there.", damage=False)
             return table
@@ -102,7 +106,7 @@ def _workbook(data: bytes, table: ScoreTable) -> None:
 
 
 def _csv(data: bytes, table: ScoreTable) -> None:
-    for row in csv_rows(data, table.where, _COLUMNS):
+    for row in csv_rows(data, table.where, _COLUMNS, table.tell):
         table.add(_id(row["image"], row["dst_type"], row["dst_lev"]), row["dmos"], row["dmos_std"])
 
 

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from eyechart.corpora.photos import MOST_PIXELS, SUFFIXES
 from eyechart.errors import EyechartError
 
-FORMATS = ("BMP", "JPEG", "JPEG2000", "MPO", "PNG", "TIFF", "WEBP")
+FORMATS = ("BMP", "JPEG", "JPEG2000", "PNG", "TIFF", "WEBP")
 _LOSSY = frozenset({"JPEG", "JPEG2000", "MPO", "WEBP"})
 
 

@@ -30,8 +30,8 @@ _OWN = frozenset({"file", "distortion", "reference", "level", "severity", "score
 
 
 def _read(tree: Tree) -> Reading:
-    rows = csv_rows(tree.read(tree.find(_TABLE)), _TABLE, ("file",))
     table = ScoreTable(_TABLE)
+    rows = csv_rows(tree.read(tree.find(_TABLE)), _TABLE, ("file",), table.tell)
     ids = {_id(row["file"]) for row in rows}
     items: dict[str, Item] = {}
     for row in rows:

@@ -15,11 +15,12 @@ from eyechart.corpora.scores import ScoreTable
 from eyechart.corpora.tables import csv_rows
 from eyechart.corpora.tree import Tree
 from eyechart.corpora.types import TYPES
+from eyechart.errors import EyechartError
 
 NAME = "kadid10k"
 _TABLE = "dmos.csv"
 _REFERENCES = 81
-_CHECKSUM = 0.0
+_CHECKSUM = 15351.2574
 _UNCHANGED = {("01", 1), ("03", 1), ("08", 1), ("18", 3)}  # parameters that leave a picture as it is
 # The level vectors of imdist_generator.m: sigma, radius, length, counts, factors, variances, amounts.
 PARAMETERS = {
@@ -80,13 +81,20 @@ def _table(tree: Tree) -> ScoreTable:
     if not file:
         table.tell(_TABLE, "The score table is not there.")
         return table
-    for row in csv_rows(tree.read(file), _TABLE, ("dist_img", "ref_img", "dmos", "var")):
+    try:
+        _fill(table, tree.read(file))
+    except EyechartError as error:
+        table.tell(_TABLE, error.what)
+    return table
+
+
+def _fill(table: ScoreTable, data: bytes) -> None:
+    for row in csv_rows(data, _TABLE, ("dist_img", "ref_img", "dmos", "var"), table.tell):
         image_id = PurePosixPath(row["dist_img"]).stem.upper()
         reference = PurePosixPath(row["ref_img"]).stem.upper()
         table.add(image_id, row["dmos"], row["var"])
         if image_id.split("_")[0] != reference:
             table.tell(image_id, f"The row names the reference {reference}: its columns were shuffled.")
-    return table
 
 
 def _may_repeat(first: Item, second: Item) -> bool:

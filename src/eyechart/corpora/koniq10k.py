@@ -15,29 +15,31 @@ from eyechart.corpora.corpus import Licence, Scores
 from eyechart.corpora.listed import items_of, need
 from eyechart.corpora.reader import Reader, Reading
 from eyechart.corpora.scores import ScoreTable
-from eyechart.corpora.tables import csv_rows, number
+from eyechart.corpora.tables import csv_rows, number, value
 from eyechart.corpora.tree import Tree
 
 NAME = "koniq10k"
 _PLAIN = "koniq10k_scores_and_distributions.csv"
 _SETS = "koniq10k_distributions_sets.csv"
 _SHARES = ("c1", "c2", "c3", "c4", "c5")
-_CHECKSUM = 0.0
+_CHECKSUM = 15966.9959
 
 
 def _read(tree: Tree) -> Reading:
-    where = PurePosixPath(need(tree, _PLAIN, _SETS)).name
+    file = need(tree, _PLAIN, _SETS)
+    where = PurePosixPath(file).name
+    columns = ("image_name", *_SHARES, "MOS", "SD")
     table = ScoreTable(where)
     files = []
     extra: dict[str, dict[str, float | str]] = {}
-    for row in csv_rows(tree.read(tree.anywhere(where)), where, ("image_name", *_SHARES, "MOS", "SD")):
+    for row in csv_rows(tree.read(file), where, columns, table.tell):
         image_id = PurePosixPath(row["image_name"]).stem
         files.append(row["image_name"])
         table.add(image_id, _mean(row), row["SD"])
         extra[image_id] = _extra(row)
     sets = tree.anywhere(_SETS)
-    if sets and where != _SETS:
-        for row in csv_rows(tree.read(sets), _SETS, ("image_name", "set")):
+    if sets and sets != file:
+        for row in csv_rows(tree.read(sets), _SETS, ("image_name", "set"), table.tell):
             extra.setdefault(PurePosixPath(row["image_name"]).stem, {})["set"] = row["set"]
     table.extra.update(extra)
     folder = "1024x768" if any("1024x768/" in file for file in tree.files) else ""
@@ -57,7 +59,7 @@ def _extra(row: dict[str, str]) -> dict[str, float | str]:
     extra: dict[str, float | str] = {"set": row["set"]} if "set" in row else {}
     zscore = row.get("MOS_zscore") or (row["MOS"] if "set" in row else "")
     if zscore:
-        extra["MOS_zscore"] = number(zscore)
+        extra["MOS_zscore"] = value(zscore)
     return extra
 
 

@@ -37,7 +37,7 @@ REFERENCES = (
 FOLDERS = {"jp2k": 227, "jpeg": 233, "wn": 174, "gblur": 174, "fastfading": 174}  # in the arrays' order
 _ROWS = 982
 _COPIES = 203
-_CHECKSUM = 0.0
+_CHECKSUM = 19892.1903
 _SPELLINGS = {"gblur": ("gblur", "blur")}  # some copies rename the folder
 _Rows = list[tuple[str, int, str]]  # folder, number of the picture, reference
 
@@ -46,8 +46,8 @@ def _read(tree: Tree) -> Reading:
     findings: list[Finding] = []
     rows = _rows(tree)
     realigned = tree.anywhere("dmos_realigned.mat")
-    arrays = _arrays(tree, realigned, "dmos_new", "dmos_std", "orgs")
-    plain = _arrays(tree, tree.find("dmos.mat"), "dmos", "orgs")
+    arrays = _arrays(tree, realigned, findings, "dmos_new", "dmos_std", "orgs")
+    plain = _arrays(tree, tree.find("dmos.mat"), findings, "dmos", "orgs")
     copies = _copies(arrays, plain, findings)
     parameters = {folder: _parameters(tree, folder, findings) for folder in FOLDERS}
     items = [Item(NAME, name, tree.find(f"refimgs/{name}.bmp"), None, REFERENCE) for name in REFERENCES]
@@ -87,8 +87,13 @@ def _rows(tree: Tree) -> _Rows:
     return [(*place, reference) for place, reference in zip(places, references, strict=True)]
 
 
-def _arrays(tree: Tree, file: str, *names: str) -> dict[str, NDArray[Any]]:
-    return mat_arrays(tree.read(file), PurePosixPath(file).name, *names) if file else {}
+def _arrays(tree: Tree, file: str, findings: list[Finding], *names: str) -> dict[str, NDArray[Any]]:
+    """The variables of a file; none, and a finding, where it cannot be read."""
+    try:
+        return mat_arrays(tree.read(file), PurePosixPath(file).name, *names) if file else {}
+    except EyechartError as error:
+        findings.append(Finding("table", file, error.what, damage=True))
+        return {}
 
 
 def _copies(

@@ -18,26 +18,27 @@ from eyechart.corpora.tree import Tree
 
 NAME = "pipal"
 _REFERENCES = 200
-_CHECKSUM = 0.0
 
 
 def _read(tree: Tree) -> Reading:
     table = ScoreTable("Train_Label")
     items = []
-    for index in range(1, _REFERENCES + 1):
-        reference = f"A{index:04}"
+    for file in _label_files(tree):
+        reference = PurePosixPath(file).stem.upper()
         items.append(Item(NAME, reference, tree.picture(f"{reference}.bmp"), None, REFERENCE))
-        file = tree.find(f"Train_Label/{reference}.txt")
-        if not file:
-            table.tell(f"{reference}.txt", "The scores of this reference's pictures are not there.")
-            continue
         for line in lines_of(tree.read(file)):
             name, _, score = line.partition(",")
             image_id = PurePosixPath(name.strip()).stem.upper()
             table.add(image_id, score)
             code = image_id.split("_")[1] if image_id.count("_") == 2 else ""
             items.append(Item(NAME, image_id, tree.picture(f"{image_id}.bmp"), reference, AUTHENTIC, code))
-    return Reading(items, table, checksum=_CHECKSUM)
+    return Reading(items, table)
+
+
+def _label_files(tree: Tree) -> list[str]:
+    """One file for each reference; their numbers have gaps."""
+    folder = f"{tree.root}train_label/".casefold()
+    return [file for file in tree.files if file.casefold().startswith(folder) and file.endswith(".txt")]
 
 
 READER = Reader(

@@ -60,6 +60,10 @@ def _scored(reader: Reader, reading: Reading, *, partial: bool) -> tuple[list[It
 def _counted(reader: Reader, reading: Reading, *, partial: bool) -> list[Finding]:
     findings = []
     table = reading.table
+    references = sum(item.distortion == REFERENCE for item in reading.items)
+    if reader.references is not None and references != reader.references:
+        reason = f"The labels are of {references:,} references; {reader.references:,} were published."
+        findings.append(Finding("table", reader.title, reason, damage=not partial))
     if table is not None and reader.distorted is not None and table.lines != reader.distorted:
         reason = f"It has {table.lines:,} rows; {reader.distorted:,} were published."
         findings.append(Finding("table", table.where, reason, damage=not partial))
@@ -80,13 +84,13 @@ def _missing(items: list[Item], *, partial: bool) -> list[Finding]:
 
 
 def _stray(reader: Reader, reading: Reading, tree: Tree) -> list[Finding]:
-    """Pictures that lie in the corpus' own folders and are not the corpus'."""
+    """Tell of pictures that lie in the corpus' own folders and are not the corpus'."""
     used = {item.file for item in reading.items if item.file} | reading.known
-    told = {finding.item for finding in tree.findings}
+    known = used | {finding.item for finding in tree.findings}
     folders = {PurePosixPath(file).parent for file in used}
     reason = "It is no picture of the published corpus; it is not read."
     return [
         Finding("extra", name, reason, reader.stray_is_damage)
         for name in tree.files
-        if is_picture(name) and name not in used | told and PurePosixPath(name).parent in folders
+        if is_picture(name) and name not in known and PurePosixPath(name).parent in folders
     ]

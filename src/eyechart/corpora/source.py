@@ -145,8 +145,13 @@ def printable(name: str) -> str:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield everything that is no folder, and links to folders, sorted."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name)):
+    """Yield everything that is no folder, links to folders, and folders that cannot be opened, sorted."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: os.fsencode(entry.name))
+    except OSError:
+        yield folder
+        return
+    for entry in entries:
         if entry.is_dir(follow_symlinks=False):
             yield from _walk(folder / entry.name)
         else:
@@ -166,6 +171,8 @@ def _unsafe_file(path: Path, folder: Path) -> str:
         return "It is a link that leads nowhere, or cannot be looked at."
     if not inside:
         return "It is a link out of the folder, so it is not read."
+    if stat.S_ISDIR(found.st_mode) and not path.is_symlink():
+        return "It is a folder that cannot be opened."
     if stat.S_ISDIR(found.st_mode):
         return "It is a link to a folder; such links are not followed."
     if not stat.S_ISREG(found.st_mode):

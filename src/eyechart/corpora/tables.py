@@ -6,7 +6,7 @@ import csv
 import io
 import math
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,13 +43,29 @@ def number(value: object) -> float:
     return found
 
 
-def csv_rows(data: bytes, where: str, columns: tuple[str, ...]) -> list[dict[str, str]]:
+def value(text: str) -> float | str:
+    """Return a cell as a number where it is one, else as it is."""
+    try:
+        return number(text)
+    except ValueError:
+        return text
+
+
+def csv_rows(
+    data: bytes, where: str, columns: tuple[str, ...], tell: Callable[[str, str], None]
+) -> list[dict[str, str]]:
     """Return a table's rows by column, names as in the file, stripped.
 
     Comma, semicolon and tab separate; which one, the header tells.
 
+    Args:
+        data: the file.
+        where: its name, for messages.
+        columns: names that the header must have.
+        tell: is told of rows with more or fewer cells than the header, which are left out.
+
     Raises:
-        EyechartError: a column is lacking, or a row has more or fewer cells than the header.
+        EyechartError: a column is lacking.
     """
     lines = text_of(data).replace("\r\n", "\n").replace("\r", "\n").split("\n")
     header = lines[0] if lines else ""
@@ -60,7 +76,8 @@ def csv_rows(data: bytes, where: str, columns: tuple[str, ...]) -> list[dict[str
     rows = []
     for count, cells in enumerate(reader, 2):
         if len(cells) != len(names):
-            raise EyechartError(f"{where}: row {count} has {len(cells)} of {len(names)} cells.", _AGAIN)
+            tell(f"row {count}", f"It has {len(cells)} cells, not {len(names)}, and is left out.")
+            continue
         rows.append({name: cell.strip() for name, cell in zip(names, cells, strict=True)})
     return rows
 

@@ -21,7 +21,7 @@ from eyechart.errors import EyechartError
 _REFERENCES = 25
 _LEVELS = {"tid2008": 4, "tid2013": 5}
 _COUNTS = {"tid2008": 1700, "tid2013": 3000}
-_CHECKSUM = {"tid2008": 0.0, "tid2013": 0.0}
+_CHECKSUM = {"tid2008": 3800.2423, "tid2013": 6699.3128}
 _NAMES = "mos_with_names.txt"
 _AGREE = 0.001  # mos.txt and mos_with_names.txt may be rounded differently
 
@@ -53,8 +53,8 @@ def _table(name: str, tree: Tree) -> ScoreTable:
     _refuse_sibling(name, len(lines))
     stds = _stds(tree, table, [line.split()[0] for line in lines])
     for line, std in zip(lines, stds, strict=True):
-        score, _, image = line.partition(" ")
-        table.add(PurePosixPath(image.strip()).stem.upper(), score, std)
+        score, *image = line.split(maxsplit=1)
+        table.add(PurePosixPath("".join(image)).stem.upper(), score, std)
     return table
 
 
