@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from eyechart.distort.colorspace import lab_to_rgb, rgb_to_lab
+from eyechart.distort.colorspace import Levels, Real, levels_of, roots, settled
 from eyechart.distort.pixels import to_pixels, to_reals
-from eyechart.distort.registry import Pixels, Severity, register
+from eyechart.distort.registry import Made, Pixels, Severity, register
 
 
 @register(
@@ -30,8 +31,11 @@ def saturation_hsv(image: Pixels, severity: float, draw: np.random.Generator) ->
     levels={"kadid10k": (1.0, 2.0, 3.0, 6.0, 9.0)},
     source="KADID-10k 08: a and b times a factor in CIE Lab (D65), clipped on return",
 )
-def saturation_lab(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
+def saturation_lab(image: Pixels, severity: float, draw: np.random.Generator) -> Made:
     """Scale the chroma, lightness kept. A factor of 1 (level 1 of KADID-10k) changes nothing."""
-    lab = rgb_to_lab(image)
-    lab[..., 1:] *= severity
-    return to_pixels(lab_to_rgb(lab))
+    stretch = np.array([[severity, 1 - severity, 0], [0, 1, 0], [0, 1 - severity, severity]])
+
+    def make(pixels: Pixels, real: Real) -> Levels:
+        return levels_of(cv2.transform(roots(pixels, real), stretch))
+
+    return settled(make, image, doubt=0.006 + 0.0001 * (1 + severity) ** 3)
