@@ -62,9 +62,9 @@ def _whole(dataset: Dataset) -> pd.DataFrame:
 
 
 def _edit(dataset: Dataset, split: str, column: str, row: int, value: object) -> None:
-    rows = pq.read_table(dataset.path / f"{split}.parquet").to_pylist()
+    rows = pq.read_table(dataset.path / f"{split}-00000.parquet").to_pylist()
     rows[row][column] = value
-    pq.write_table(pa.Table.from_pylist(rows, schema()), dataset.path / f"{split}.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, schema()), dataset.path / f"{split}-00000.parquet")
 
 
 def test_no_content_is_in_two_splits_and_all_are_there(dataset: Dataset) -> None:
@@ -142,7 +142,7 @@ def test_hugging_face_reads_the_same_pixels(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     datasets = pytest.importorskip("datasets", reason="the reader under test")
-    files = {split: str(dataset.path / f"{split}.parquet") for split in SPLITS}
+    files = {split: str(dataset.path / f"{split}-00000.parquet") for split in SPLITS}
     found = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))
     for split in SPLITS:
         images = dataset.images(split)
@@ -190,7 +190,7 @@ def test_planted_faults_are_found(copy: Dataset, column: str, told: str) -> None
 
 
 def test_a_picture_that_is_in_two_places_is_found(copy: Dataset) -> None:
-    rows = pq.read_table(copy.path / "test.parquet").to_pylist()
+    rows = pq.read_table(copy.path / "test-00000.parquet").to_pylist()
     for column in ("image", "pixels_sha256"):
         _edit(copy, "train", column, 0, rows[5][column])
     problems = check_dataset(copy)
@@ -199,20 +199,20 @@ def test_a_picture_that_is_in_two_places_is_found(copy: Dataset) -> None:
 
 
 def test_a_lost_label_is_found(copy: Dataset) -> None:
-    rows = pq.read_table(copy.path / "test.parquet").to_pylist()
+    rows = pq.read_table(copy.path / "test-00000.parquet").to_pylist()
     kept = [row for row in rows if row["label"] != "jitter"]
-    pq.write_table(pa.Table.from_pylist(kept, schema()), copy.path / "test.parquet")
+    pq.write_table(pa.Table.from_pylist(kept, schema()), copy.path / "test-00000.parquet")
     assert check_dataset(copy) == ["test has no picture of jitter"]
 
 
 def test_damaged_datasets_are_told(copy: Dataset, tmp_path: Path) -> None:
     with pytest.raises(EyechartError, match="it holds the datasets copy"):
         load_dataset(tmp_path)
-    (copy.path / "test.parquet").write_bytes(b"PAR1 and no more")
-    with pytest.raises(EyechartError, match=r"test\.parquet is absent or damaged"):
+    (copy.path / "test-00000.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(EyechartError, match=r"test-00000\.parquet is absent or damaged"):
         copy.table("test")
-    (copy.path / "train.parquet").unlink()
-    with pytest.raises(EyechartError, match=r"lacks train\.parquet"):
+    (copy.path / "train-00000.parquet").unlink()
+    with pytest.raises(EyechartError, match=r"lacks train-00000\.parquet"):
         load_dataset(copy.path)
     (copy.path / "dataset.json").write_text("{")
     with pytest.raises(EyechartError, match=r"dataset\.json is damaged"):

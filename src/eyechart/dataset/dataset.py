@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -35,44 +36,92 @@ class Dataset:
         Raises:
             EyechartError: no such split, or its file is damaged.
         """
+        import pyarrow as pa
+
         from eyechart.dataset.store import COLUMNS
 
-        return self._read(split, [name for name in COLUMNS if name != "image"]).to_pandas()  # type: ignore[no-any-return]
+        parts = []
+        for path in self._shards(split):
+            with _opened(path) as file:
+                parts.append(file.read([name for name in COLUMNS if name != "image"]))
+        return pa.concat_tables(parts).to_pandas()  # type: ignore[no-any-return]
+
+    def rows(self, split: str) -> Iterator[dict[str, Any]]:
+        """Yield one dict per picture, in row order, with its file as ``image["bytes"]``.
+
+        Few are in memory at a time, however large the split is.
+
+        Raises:
+            EyechartError: no such split, or its file is damaged.
+        """
+        for path in self._shards(split):
+            with _opened(path) as file:
+                for group in range(file.num_row_groups):
+                    yield from file.read_row_group(group).to_pylist()
 
     def images(self, split: str, image_ids: Iterable[str] | None = None) -> list[Pixels]:
         """Return pictures as uint8 HWC RGB: all in row order, or those named, in the order of the names.
 
+        Only what is asked for is read and decoded.
+
         Raises:
             EyechartError: no such split, its file is damaged, or it has no picture of that name.
         """
-        table = self._read(split, ["image_id", "image"])
-        rows = {name: row for row, name in enumerate(table["image_id"].to_pylist())}
-        wanted = list(rows) if image_ids is None else list(image_ids)
-        unknown = [name for name in wanted if name not in rows]
+        if image_ids is None:
+            return [decoded(row["image"]["bytes"], row["image_id"]) for row in self.rows(split)]
+        wanted = list(image_ids)
+        places = self._places(split)
+        unknown = [name for name in wanted if name not in places]
         if unknown:
             raise EyechartError(
                 f"{split} of {self.path.name} has no picture {unknown[0]!r}", "see table(split)"
             )
-        pictures = table["image"].combine_chunks().field("bytes")
-        return [_decoded(pictures[rows[name]].as_py(), name) for name in wanted]
+        groups: dict[tuple[Path, int], dict[str, int]] = {}
+        for name in wanted:
+            path, group, row = places[name]
+            groups.setdefault((path, group), {})[name] = row
+        found: dict[str, Pixels] = {}
+        for (path, group), rows in groups.items():
+            with _opened(path) as file:
+                pictures = file.read_row_group(group, ["image"])["image"].combine_chunks().field("bytes")
+            found |= {name: decoded(pictures[row].as_py(), name) for name, row in rows.items()}
+        return [found[name] for name in wanted]
 
     def record(self) -> dict[str, Any]:
         """Return what ``dataset.json`` says: configuration, label map, counts, versions."""
         return _record(self.path)
 
-    def _read(self, split: str, columns: list[str]) -> Any:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+    def _places(self, split: str) -> dict[str, tuple[Path, int, int]]:
+        """Return where each picture is: shard, row group, row in the group."""
+        places: dict[str, tuple[Path, int, int]] = {}
+        for path in self._shards(split):
+            with _opened(path) as file:
+                for group in range(file.num_row_groups):
+                    names = file.read_row_group(group, ["image_id"])["image_id"].to_pylist()
+                    places |= {name: (path, group, row) for row, name in enumerate(names)}
+        return places
+
+    def _shards(self, split: str) -> list[Path]:
+        from eyechart.dataset.store import shards
 
         if split not in SPLITS:
             raise EyechartError(f"there is no split {split!r}", f"splits: {', '.join(SPLITS)}")
-        try:
-            return pq.read_table(self.path / f"{split}.parquet", columns=columns)
-        except (OSError, pa.ArrowException) as error:
-            raise EyechartError(
-                f"{self.path / f'{split}.parquet'} is absent or damaged: {error}",
-                "remove the folder and build the dataset again",
-            ) from error
+        return shards(self.path, split)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a shard; what is wrong with it is told in words."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        raise EyechartError(
+            f"{path} is absent or damaged: {error}", "remove the folder and build the dataset again"
+        ) from error
 
 
 def load_dataset(folder: Path) -> Dataset:
@@ -82,7 +131,10 @@ def load_dataset(folder: Path) -> Dataset:
         EyechartError: there is none, or it is not whole.
     """
     found = _record(folder)
-    missing = [f"{split}.parquet" for split in SPLITS if not (folder / f"{split}.parquet").is_file()]
+    names = [
+        name for split in SPLITS for name in found.get("shards", {}).get(split, [f"{split}-00000.parquet"])
+    ]
+    missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise EyechartError(f"{folder} lacks {', '.join(missing)}", "remove it and build the dataset again")
     return Dataset(folder, found["name"], found["hash"], tuple(found["label_map"]["labels"]))
@@ -108,7 +160,12 @@ def _record(folder: Path) -> dict[str, Any]:
     raise EyechartError(f"{path} is damaged: {problem}", "remove the folder and build the dataset again")
 
 
-def _decoded(data: bytes, name: str) -> Pixels:
+def decoded(data: bytes, name: str) -> Pixels:
+    """Return a picture's pixels, uint8 HWC RGB.
+
+    Raises:
+        EyechartError: the file is damaged.
+    """
     try:
         with Image.open(BytesIO(data)) as image:
             return np.array(image.convert("RGB"))

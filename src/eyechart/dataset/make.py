@@ -52,7 +52,8 @@ def _crops(picture: Pixels, scene: Scene, cell: Cell, config: DatasetConfig) -> 
     """Yield each crop of a cell, by the first of its types that can be seen there."""
     made: dict[str, Pixels] = {}
     for number, place in cell.crops:
-        top, left = _position(picture, config, scene.content, cell.places, place)
+        draw = rng(config.seed, "place", scene.content, cell.places, place)
+        top, left = position(picture, config.crop, draw)
         window = np.s_[top : top + config.crop, left : left + config.crop]
         clean = picture[window]
         if not cell.types:
@@ -74,14 +75,13 @@ def _crops(picture: Pixels, scene: Scene, cell: Cell, config: DatasetConfig) -> 
             yield SetAside(item, "no type of this label can be seen here")
 
 
-def _position(picture: Pixels, config: DatasetConfig, *what: str | int) -> tuple[int, int]:
+def position(picture: Pixels, side: int, draw: np.random.Generator) -> tuple[int, int]:
     """Draw a crop's top and left; where it has no detail draw again, and take the best in the end."""
-    draw = rng(config.seed, "place", *what)
     best, most = (0, 0), -1.0
     for _ in range(_TRIES):
-        top = int(draw.integers(picture.shape[0] - config.crop + 1))
-        left = int(draw.integers(picture.shape[1] - config.crop + 1))
-        green = picture[top : top + config.crop, left : left + config.crop, 1].astype(np.int16)
+        top = int(draw.integers(picture.shape[0] - side + 1))
+        left = int(draw.integers(picture.shape[1] - side + 1))
+        green = picture[top : top + side, left : left + side, 1].astype(np.int16)
         detail = (np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean()) / 2
         if detail > most:
             best, most = (top, left), float(detail)
@@ -102,10 +102,15 @@ def _row(crop: Pixels, clean: Pixels, scene: Scene, cell: Cell, kind: str, numbe
         "image": {"bytes": encode(crop), "path": f"{image_id}.png"},
         "content": scene.content,
         "corpus": scene.corpus,
+        "reference": "",
         "distortion": kind,
+        "code": "",
         "level": cell.level,
         "severity": float(severity),
         "psnr": psnr(crop, clean),
+        "score": float("nan"),
+        "score_raw": float("nan"),
+        "score_std": float("nan"),
         "label": cell.label,
         "split": scene.split,
         "width": crop.shape[1],

@@ -127,10 +127,10 @@ def _exam(config: DatasetConfig, content: int, labels: LabelMap) -> Iterator[Cel
     clean = labels.label("photos", CLEAN)
     places = config.clean_per_content
     yield Cell(clean or "", 0, (), "", tuple((place, place) for place in range(places)))
-    for row, label in enumerate(_distorted(labels)):
+    for row, label in enumerate(_distorted(config, labels)):
         for column, level in enumerate(config.levels):
             for repeat in range(config.test_per_cell):
-                types = _turn(labels.distortions("photos", label), content + column + repeat)
+                types = _turn(_types(config, labels, "photos", label), content + column + repeat)
                 crop = (repeat, (row + column + repeat) % places)
                 yield Cell(label, level, types, "", (crop,))
 
@@ -140,17 +140,19 @@ def _train(config: DatasetConfig, photos: list[Scene], labels: LabelMap) -> Iter
 
     The last rounds give fewer crops, so that the number of pictures is as asked, to within one per label.
     """
-    crops, count, number = config.crops_per_distorted, len(labels.labels), 0
+    clean = labels.label("photos", CLEAN)
+    taught = [label for label in labels.labels if label == clean or label in _distorted(config, labels)]
+    crops, count, number = config.crops_per_distorted, len(taught), 0
     wanted = [len(range(row, config.train_images, count)) for row in range(count)]
     while any(number * crops < most for most in wanted):
         scene = _scene(config, photos, number)
         cells = []
-        for row, label in enumerate(labels.labels):
+        for row, label in enumerate(taught):
             numbers = range(number * crops, min((number + 1) * crops, wanted[row]))
             if not numbers:
                 continue
             turn, column = divmod(number + row, len(config.levels))
-            types = _turn(tuple(set(labels.distortions(scene.corpus, label)) - {CLEAN}), turn)
+            types = _turn(_types(config, labels, scene.corpus, label), turn)
             level = config.levels[column] if types else 0
             taken = tuple((n, n) for n in numbers)
             cells.append(Cell(label, level, types, f"{number}/{label}", taken))
@@ -168,8 +170,14 @@ def _scene(config: DatasetConfig, photos: list[Scene], number: int) -> Scene:
     return photos[(number - drawn) % len(photos)]
 
 
-def _distorted(labels: LabelMap) -> list[str]:
-    return [label for label in labels.labels if set(labels.distortions("photos", label)) - {CLEAN}]
+def _distorted(config: DatasetConfig, labels: LabelMap) -> list[str]:
+    return [label for label in labels.labels if _types(config, labels, "photos", label)]
+
+
+def _types(config: DatasetConfig, labels: LabelMap, corpus: str, label: str) -> tuple[str, ...]:
+    """Return the distortions that give a label and may be made."""
+    found = labels.distortions(corpus, label)
+    return tuple(kind for kind in found if kind != CLEAN and (config.types == "all" or kind in config.types))
 
 
 def _turn(types: tuple[str, ...], by: int) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from eyechart.corpora.credits import photo_credits
 from eyechart.report import numbers, views
 from eyechart.report.answer import answers
-from eyechart.report.credits import photo_credits
 from eyechart.report.figures import all_figures, best_arm
 from eyechart.report.gallery import gallery_cards
 from eyechart.report.inputs import Inputs, read_inputs
@@ -47,7 +47,7 @@ def build_report(run: Path) -> Path:
     folder = Run.open(run)
     inputs = read_inputs(folder)
     tables = build_tables(inputs)
-    page = _environment().get_template("page.html.j2").render(_shown(inputs, tables))
+    page = environment().get_template("page.html.j2").render(_shown(inputs, tables))
     with writing(run / "report.html") as partial:
         partial.write_text(page, encoding="utf-8")
     return run / "report.html"
@@ -68,7 +68,8 @@ def _visible(char: str) -> str:
 _DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
-def _environment() -> Any:
+def environment() -> Any:
+    """Return what renders pages: everything escaped, invisible characters made visible."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("eyechart.report", "html")

@@ -1,4 +1,4 @@
-"""Who made the photographs that the page shows, and under which licence."""
+"""Who made the photographs that ship with the package, and under which licence."""
 
 from __future__ import annotations
 
