@@ -90,10 +90,18 @@ def _of_type(word: str, levels: Sequence[int], corpus: str | None) -> Iterator[V
     else:
         names = [word]
     for name in names:
-        parts = [part.strip().partition("@") for part in name.split("+")]
-        for level in levels if any(not own for _, _, own in parts) else (0,):
-            steps = tuple(_step(kind, _levels(own)[0] if own else level, corpus) for kind, _, own in parts)
+        parts = [_part(part) for part in name.split("+")]
+        for level in levels if any(own is None for _, own in parts) else (0,):
+            steps = tuple(_step(kind, level if own is None else own, corpus) for kind, own in parts)
             yield Version("+".join(f"{step.type}_{step.level}" for step in steps), steps)
+
+
+def _part(text: str) -> tuple[str, int | None]:
+    """Return a type, and its own level where it has one."""
+    name, at, own = (part.strip() for part in text.partition("@"))
+    if at and not own.isdecimal():
+        raise EyechartError(f"{own!r} is no level", "write one whole number after @, e.g. jpeg@3")
+    return name, int(own) if at else None
 
 
 def _step(name: str, level: int, corpus: str | None) -> Step:

@@ -1,0 +1,244 @@
+"""A folder of pictures: versions, their table, what is set aside, and going on after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from eyechart.corpora.photos import read_photo
+from eyechart.distort import Pixels, Step, compose, distort, find, psnr
+from eyechart.errors import EyechartError
+from eyechart.folder import Result, distort_folder, parse_versions
+
+TYPES = "gaussian_blur,jpeg,white_noise,gaussian_blur+jpeg"
+
+
+def picture(seed: int = 0, height: int = 90, width: int = 120) -> Pixels:
+    """Return a smooth picture with some grain, as 8-bit RGB."""
+    draw = np.random.default_rng(seed)
+    down, across = np.mgrid[:height, :width] / width
+    waves = np.stack([np.sin(3 * across + k) + np.cos(5 * down * k) for k in (1, 2, 3)], axis=2)
+    return np.clip(128 + 50 * waves + draw.normal(0, 8, waves.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with four pictures, one of them twice in two formats, in two sub-folders."""
+    folder = tmp_path_factory.mktemp("photos")
+    (folder / "sub" / "élan vital").mkdir(parents=True)
+    for place, name in enumerate(("a.png", "a.bmp", "sub/a.jpg", "sub/élan vital/<b>&'雪.webp")):
+        Image.fromarray(picture(place)).save(folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that one worker made."""
+    out = tmp_path_factory.mktemp("one") / "out"
+    assert run(photos, out).made == 4 * 4 * 2
+    return out
+
+
+def run(source: Path, out: Path, types: str = TYPES, levels: str = "2,5", **options: Any) -> Result:
+    severities = options.pop("severities", ())
+    versions = parse_versions(types, levels, severities, options.get("corpus"))
+    return distort_folder(source, out, versions, **{"jobs": 1, **options})
+
+
+def table(out: Path) -> pd.DataFrame:
+    return pd.read_parquet(out / "manifest.parquet").set_index("image_id")
+
+
+def files(out: Path) -> dict[str, bytes]:
+    """Return every file but the tables that tell of the machine."""
+    names = [path for path in sorted(out.rglob("*")) if path.is_file()]
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in names
+        if path.name not in ("provenance.json", "manifest.parquet")
+    }
+
+
+def test_versions_mirror_the_folder_and_are_those_of_the_function(photos: Path, made: Path) -> None:
+    rows = table(made)
+    assert sorted(set(rows["source"])) == ["a.bmp", "a.png", "sub/a.jpg", "sub/élan vital/<b>&'雪.webp"]
+    assert set(rows.loc["sub/a.jpg/jpeg_5"].index) >= {"distortion", "psnr", "seed", "source_sha256"}
+    for name, row in rows.iterrows():
+        found = np.array(Image.open(made / row["file"]))
+        original = read_photo(photos / row["source"])
+        steps = [
+            Step(kind, level=int(level))
+            for kind, level in zip(row["distortions"], row["levels"], strict=True)
+        ]
+        expected = compose(original, steps, image_id=row["source"])
+        np.testing.assert_array_equal(found, expected)
+        assert row["file"] == f"{name}.png"
+        assert row["psnr"] == psnr(found, original)
+        assert (row["width"], row["height"]) == (120, 90)
+        assert (made / row["file"]).stat().st_size == row["bytes"]
+
+
+def test_both_labels_of_a_composition_are_kept(made: Path) -> None:
+    row = table(made).loc["a.png/gaussian_blur_2+jpeg_2"]
+    assert row["distortion"] == "gaussian_blur+jpeg"
+    assert list(row["distortions"]) == ["gaussian_blur", "jpeg"]
+    assert list(row["families"]) == ["blur", "compression"]
+    assert list(row["levels"]) == [2, 2]
+    assert list(row["severities"]) == [find("gaussian_blur").at_level(2), find("jpeg").at_level(2)]
+    assert list(row["parameters"]) == ["sigma", "quality"]
+    assert list(row["corpora"]) == ["kadid10k", "kadid10k"]
+    assert row["level"] == 2
+    assert np.isnan(row["severity"])
+    single = table(made).loc["a.png/jpeg_5"]
+    assert (single["level"], single["severity"], single["seed"]) == (5, 4.0, 0)
+    assert "libjpeg-turbo" in single["libraries"]
+    assert list(single["directions"]) == [find("jpeg").severity.direction(4)]
+
+
+def test_two_workers_make_the_same_bytes(photos: Path, made: Path, tmp_path: Path) -> None:
+    assert run(photos, tmp_path / "out", jobs=2).made == 32
+    assert files(tmp_path / "out") == files(made)
+    pd.testing.assert_frame_equal(table(tmp_path / "out"), table(made))
+
+
+def test_what_is_there_is_kept_and_what_is_missing_or_cut_is_made(photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    run(photos, out)
+    whole, rows = files(out), table(out)
+    (out / "a.png" / "jpeg_2.png").write_bytes(whole["a.png/jpeg_2.png"][:100])
+    (out / "a.bmp" / "jpeg_2.png").unlink()
+    lines = out / "sub" / "a.jpg" / "made.jsonl"
+    lines.write_bytes(lines.read_bytes()[:-30])
+    (out / "a.png" / ".jpeg_5.png.17.partial").write_bytes(b"half")
+    again = run(photos, out)
+    assert (again.made, again.kept) == (3, 29)
+    assert {name: data for name, data in files(out).items() if not name.endswith(".jsonl")} == {
+        name: data for name, data in whole.items() if not name.endswith(".jsonl")
+    }
+    pd.testing.assert_frame_equal(table(out), rows)
+    more = run(photos, out, types="contrast_change", levels="1", severities=["jpeg=10"])
+    assert (more.made, more.kept) == (8, 0)
+    assert len(table(out)) == 40
+
+
+def test_a_changed_picture_is_made_anew(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.png", tmp_path / "out"
+    Image.fromarray(picture(1)).save(source)
+    run(source, out, levels="2,3")
+    Image.fromarray(picture(2)).save(source)
+    assert run(source, out, types="jpeg", levels="3").made == 1
+    assert list(table(out).index) == ["in.png/jpeg_3"]  # the others show a picture that is no more
+    assert not (out / "in.png" / "jpeg_2.png").exists()
+    expected = distort(picture(2), "jpeg", level=3)
+    np.testing.assert_array_equal(np.array(Image.open(out / "in.png" / "jpeg_3.png")), expected)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_killed_job_goes_on_where_it_stood(tmp_path: Path, jobs: int) -> None:
+    photos, out, whole = tmp_path / "in", tmp_path / "out", tmp_path / "whole"
+    photos.mkdir()
+    for place in range(4):
+        Image.fromarray(picture(place, 200, 280)).save(photos / f"{place}.bmp")
+    words = ["distort", str(photos), str(out), "--types", "jpeg,white_noise,jitter", "--jobs", str(jobs)]
+    script = "from eyechart.cli.main import main; main()"
+    child = subprocess.Popen([sys.executable, "-c", script, *words], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(out.rglob("*.png"))) < 3 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (out / "manifest.parquet").exists()
+    time.sleep(0.3)  # workers end when they see that their parent is gone
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    assert 0 < len(before) < 60
+    time.sleep(0.3)
+    assert set(out.rglob("*.png")) == set(before)  # nobody writes on
+    result = run(photos, out, types="jpeg,white_noise,jitter", levels="1-5")
+    assert result.made + result.kept == 60
+    assert result.kept >= len(before) - jobs  # a file may be in its place, its line not yet
+    assert sum(path.stat().st_mtime_ns == moment for path, moment in before.items()) == result.kept
+    run(photos, whole, types="jpeg,white_noise,jitter", levels="1-5")
+    pd.testing.assert_frame_equal(table(out), table(whole))
+    pictures = {name: data for name, data in files(out).items() if not name.endswith(".jsonl")}
+    assert pictures == {n: d for n, d in files(whole).items() if not n.endswith(".jsonl")}
+
+
+def test_bad_pictures_are_set_aside_with_the_reason(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    Image.fromarray(picture()).save(source / "good.png")
+    whole = (source / "good.png").read_bytes()
+    (source / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (source / "text.png").write_text("no picture")
+    (source / "empty.webp").touch()
+    (source / "bomb.png").write_bytes(_png_with_size(60_000, 60_000))
+    (source / "line\nbreak.png").write_bytes(whole)
+    (source / "dangling.png").symlink_to(tmp_path / "nowhere.png")
+    (source / "notes.txt").write_text("passed over")
+    os.mkfifo(source / "pipe.png")
+    result = run(source, out, types="jpeg", levels="1", jobs=2)
+    assert result.made == 1
+    aside = pd.read_csv(out / "set_aside.csv").set_index("item")["reason"]
+    assert set(aside.index) == {
+        "cut.png", "text.png", "empty.webp", "bomb.png", "'line\\nbreak.png'", "dangling.png", "pipe.png",
+    }  # fmt: skip
+    assert "50,000,000" in aside["bomb.png"]
+    assert "cannot be read" in aside["text.png"]
+    assert {name.split("/")[0] for name in files(out)} == {"config.yaml", "good.png", "set_aside.csv"}
+
+
+def _png_with_size(width: int, height: int) -> bytes:
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header
+    return start + struct.pack(">I", zlib.crc32(header)) + b"\0\0\0\0IDAT"
+
+
+def test_a_folder_without_a_usable_picture_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    with pytest.raises(EyechartError, match="no picture"):
+        run(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "in" / "text.png").write_text("no picture")
+    with pytest.raises(EyechartError, match=r"text\.png"):
+        run(tmp_path / "in", tmp_path / "out")
+
+
+def test_settings_that_differ_and_folders_that_overlap_are_refused(photos: Path, made: Path) -> None:
+    with pytest.raises(EyechartError, match="seed"):
+        run(photos, made, seed=1)
+    with pytest.raises(EyechartError, match="format"):
+        run(photos, made, format="webp")
+    with pytest.raises(EyechartError, match="lossless"):
+        run(photos, made.with_name("other"), format="jpg")
+    with pytest.raises(EyechartError, match="lies in"):
+        run(photos, photos / "sub" / "out")
+    with pytest.raises(EyechartError, match="does not exist"):
+        run(photos / "nowhere", made)
+    with pytest.raises(EyechartError, match="not a run"):
+        run(made, photos)  # a folder with the user's own files is never written to
+
+
+def test_webp_loses_nothing(photos: Path, made: Path, tmp_path: Path) -> None:
+    run(photos / "a.png", tmp_path / "out", format="webp")
+    for name in ("white_noise_5", "jpeg_2"):
+        webp = np.array(Image.open(tmp_path / "out" / "a.png" / f"{name}.webp"))
+        np.testing.assert_array_equal(webp, np.array(Image.open(made / "a.png" / f"{name}.png")))
+
+
+def test_stretch_and_seed_reach_the_pixels(photos: Path, tmp_path: Path) -> None:
+    run(photos / "a.png", tmp_path / "out", types="white_noise", levels="3", stretch=True, seed=7)
+    expected = distort(picture(0), "white_noise", level=3, seed=7, image_id="a.png", stretch=True)
+    made = np.array(Image.open(tmp_path / "out" / "a.png" / "white_noise_3.png"))
+    np.testing.assert_array_equal(made, expected)
+    assert bool(table(tmp_path / "out")["stretch"].all())
