@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,3 +47,18 @@ def pupil(subject: ModelSubject) -> ModelSubject:
 def fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compute in float32 whatever the machine, so that tolerances can be tight."""
     monkeypatch.setattr("eyechart.subjects.model.native_precision", lambda: "float32")
+
+
+@pytest.fixture(scope="session")
+def official(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that gives the complete tree of a corpus, built once, not to be changed."""
+    import corpora_trees
+
+    root = tmp_path_factory.mktemp("official")
+
+    @cache
+    def build(name: str) -> Path:
+        (root / name).mkdir()
+        return corpora_trees.build(name, root / name)
+
+    return build

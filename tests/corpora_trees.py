@@ -265,3 +265,11 @@ def agiqa3k(root: Path) -> Path:
     _fill_alike(root, names)
     shutil.copyfile(table, root / "data.csv")
     return root
+
+
+def build(name: str, root: Path) -> Path:
+    """Build the tree of a corpus by its name in an empty folder."""
+    if name.startswith("tid"):
+        return tid(root, name)
+    builders = (live, csiq, kadid10k, koniq10k, spaq, clive, pipal, agiqa3k)
+    return {builder.__name__: builder for builder in builders}[name](root)
