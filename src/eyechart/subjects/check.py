@@ -1,0 +1,72 @@
+"""Check a subject before an exam: its components, its image positions, its batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from eyechart.subjects.model import ModelSubject, Pixels
+from eyechart.subjects.prove import Claim, prove
+
+if TYPE_CHECKING:
+    import torch
+
+TOLERANCE = 1e-3  # of log-probabilities in float32, between a batch with padding and one prompt alone
+_QUESTIONS = (
+    "What is the main distortion of this image?",
+    "Look at this image and name, in one word, what has been done to it most of all.",
+)
+
+
+def check_subject(subject: ModelSubject, images: list[Pixels], tensors: int | None = 4) -> list[Claim]:
+    """Return what holds of a subject; see :func:`eyechart.subjects.prove.prove`.
+
+    Args:
+        subject: an open model with its processor.
+        images: two images of one size that differ, uint8 HWC RGB.
+        tensors: how many parameters of each component to change; None changes every one.
+    """
+    one, two = (_inputs(subject, [_QUESTIONS[0]], [image]) for image in images[:2])
+    return [*prove(subject.model, one, two, tensors), _padding(subject, images)]
+
+
+def _inputs(subject: ModelSubject, questions: list[str], images: list[Pixels]) -> dict[str, Any]:
+    """Return what the processor makes of prompts with one image each, padded on the left."""
+    texts = [subject.conversation(question) for question in questions]
+    seen = subject.processor(
+        text=texts,
+        images=[[image] for image in images],
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+    )
+    return {name: value.to(subject.device) for name, value in seen.items()}
+
+
+def _padding(subject: ModelSubject, images: list[Pixels]) -> Claim:
+    """Two prompts of different length give together what each gives alone."""
+    import torch
+
+    with torch.no_grad():
+        together = _answers(subject, list(_QUESTIONS), images[:2])
+        alone = [_answers(subject, [q], [image]) for q, image in zip(_QUESTIONS, images, strict=False)]
+    apart = max(float((together[0][i] - alone[i][0][0]).abs().max()) for i in range(2))
+    same = all(together[1][i] == alone[i][1][0] for i in range(2))
+    return Claim(
+        "a padded batch answers as each prompt alone",
+        same and apart <= TOLERANCE,
+        f"log-probabilities differ by {apart:.1e} at most; texts are {'equal' if same else 'different'}",
+    )
+
+
+def _answers(
+    subject: ModelSubject, questions: list[str], images: list[Pixels]
+) -> tuple[torch.Tensor, list[str]]:
+    """Return the log-probabilities of the first token of the answer, and the greedy texts."""
+    import torch
+
+    inputs = _inputs(subject, questions, images)
+    logp = torch.log_softmax(subject.model(**inputs).logits[:, -1].float(), -1)
+    written = subject.model.generate(**inputs, max_new_tokens=4, do_sample=False)
+    if written.shape[1] > inputs["input_ids"].shape[1]:  # some families return the answer alone
+        written = written[:, inputs["input_ids"].shape[1] :]
+    return logp, subject.processor.batch_decode(written, skip_special_tokens=True)
