@@ -1,6 +1,6 @@
 """The published ``config.json``: Llama's fields at the top, vision encoder and abstractor nested.
 
-Files are read and written in the original format, so a checkpoint saved here still loads elsewhere.
+Files are read and written in the original layout: the two parts below ``visual_config``.
 """
 
 from __future__ import annotations

@@ -181,7 +181,8 @@ class MPLUGOwl2LlamaForCausalLM(MPLUGOwl2PreTrainedModel, LlamaForCausalLM):  # 
                 "inputs_embeds alone do not say which positions are image",
                 "pass mm_token_type_ids beside them: 1 at image positions, 0 elsewhere",
             )
-        return (input_ids == self.config.image_token_id).long()
+        types: torch.Tensor = (input_ids == self.config.image_token_id).long()
+        return types
 
     def _spliced(
         self, embedded: torch.Tensor, image: torch.Tensor | None, features: BaseModelOutputWithPooling | None

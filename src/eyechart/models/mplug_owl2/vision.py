@@ -16,7 +16,6 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.modeling_outputs import BaseModelOutput
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.clip.modeling_clip import CLIPMLP
-from transformers.utils.output_capturing import capture_outputs
 
 from eyechart.errors import EyechartError
 from eyechart.models.mplug_owl2.attention import FullAttention
@@ -81,11 +80,11 @@ class VisionLayer(GradientCheckpointingLayer):  # type: ignore[misc]
         self.mlp = CLIPMLP(config)
         self.post_attention_layernorm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
 
-    def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Return the states after this layer, [images, tokens, width]."""
-        states = states + self.self_attn(self.input_layernorm(states))[0]
-        result: torch.Tensor = states + self.mlp(self.post_attention_layernorm(states))
-        return result
+    def forward(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the states after this layer, [images, tokens, width], and, if eager, attention weights."""
+        attended, weights = self.self_attn(self.input_layernorm(states))
+        states = states + attended
+        return states + self.mlp(self.post_attention_layernorm(states)), weights
 
 
 class VisionEncoder(nn.Module):
@@ -95,15 +94,26 @@ class VisionEncoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList([VisionLayer(config) for _ in range(config.num_hidden_layers)])
 
-    def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Return the states after the last layer, before the last norm."""
+    def forward(
+        self, states: torch.Tensor, output_hidden_states: bool = False, output_attentions: bool = False
+    ) -> BaseModelOutput:
+        """Return the states after the last layer, before the last norm; see the vision encoder."""
+        kept, attentions = [states], []
         for layer in self.layers:
-            states = layer(states)
-        return states
+            states, weights = layer(states)
+            if output_hidden_states:
+                kept.append(states)
+            if output_attentions:
+                attentions.append(weights)
+        return BaseModelOutput(
+            last_hidden_state=states,
+            hidden_states=tuple(kept) if output_hidden_states else None,
+            attentions=tuple(attentions) if output_attentions else None,
+        )
 
 
 class MPLUGOwl2VisionModel(PreTrainedModel):  # type: ignore[misc]
-    """The vision encoder. ``output_hidden_states`` and ``output_attentions`` work as in transformers."""
+    """The vision encoder."""
 
     config_class = MPLUGOwl2VisionConfig
     base_model_prefix = "vision_model"
@@ -114,7 +124,6 @@ class MPLUGOwl2VisionModel(PreTrainedModel):  # type: ignore[misc]
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_attention_backend = True
-    _can_record_outputs = {"hidden_states": VisionLayer, "attentions": VisionAttention}  # noqa: RUF012
 
     def __init__(self, config: MPLUGOwl2VisionConfig) -> None:
         super().__init__(config)
@@ -134,11 +143,21 @@ class MPLUGOwl2VisionModel(PreTrainedModel):  # type: ignore[misc]
             init.normal_(module.cls_token, std=self.config.initializer_range)
             init.normal_(module.position_embedding, std=self.config.initializer_range)
 
-    @capture_outputs(tie_last_hidden_states=False)  # type: ignore[untyped-decorator]
-    def forward(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutput:
+    def forward(
+        self,
+        pixel_values: torch.Tensor,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+        **kwargs: Any,
+    ) -> BaseModelOutput:
         """Return ``last_hidden_state`` [images, 1 + patches, width], the class position first.
 
-        ``hidden_states``, if asked for, are the embeddings and each layer's output, before the last norm.
+        Args:
+            pixel_values: normalised pixels, [images, 3, side, side].
+            output_hidden_states: also return the embeddings and each layer's output, before the last norm.
+            output_attentions: also return each layer's attention weights (eager attention only).
+            kwargs: not for this part.
         """
-        states = self.encoder(self.embeddings(pixel_values))
-        return BaseModelOutput(last_hidden_state=self.post_layernorm(states))
+        seen = self.encoder(self.embeddings(pixel_values), output_hidden_states, output_attentions)
+        seen.last_hidden_state = self.post_layernorm(seen.last_hidden_state)
+        return seen

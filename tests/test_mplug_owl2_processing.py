@@ -1,0 +1,173 @@
+"""mPLUG-Owl2's pixels, token ids and quality scores against the original code and tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from owl import MODEL, ORACLE, expanded, facts, needs_oracle, original, original_processor, tensors
+from PIL import Image
+
+from eyechart.errors import EyechartError
+from eyechart.models.mplug_owl2 import MPLUGOwl2ImageProcessor, MPLUGOwl2Processor
+from eyechart.models.mplug_owl2.presets import PRESETS
+from eyechart.models.mplug_owl2.scoring import level_logits, quality_scores
+
+pytestmark = needs_oracle
+
+PICTURES = ("landscape", "portrait", "square")
+
+
+def picture(name: str) -> Image.Image:
+    return Image.open(ORACLE / "images" / f"{name}.png")
+
+
+def pictures() -> list[Image.Image]:
+    return [picture(name) for name in PICTURES]
+
+
+@pytest.mark.parametrize("size", ["model", "448"])
+@pytest.mark.parametrize("way", ["pad", "stretch", "crop"])
+@pytest.mark.parametrize("name", PICTURES)
+def test_pixels_are_equal_to_the_last_bit(name: str, way: str, size: str) -> None:
+    side = 56 if size == "model" else 448
+    processor = MPLUGOwl2ImageProcessor.from_pretrained(MODEL, size=side, crop_size=side)
+    expected = facts("preprocessing")[f"{size}.{way}.{name}"]["sha256_float32"]
+    for image in (picture(name), np.asarray(picture(name))):
+        pixels = np.asarray(processor(image, squaring=way)["pixel_values"][0], "<f4")
+        assert hashlib.sha256(np.ascontiguousarray(pixels).tobytes()).hexdigest() == expected
+
+
+def test_the_configuration_says_how_images_become_square() -> None:
+    assert original_processor().image_processor.squaring == "pad"
+    padded = original_processor().image_processor(picture("portrait"))["pixel_values"][0]
+    assert np.array_equal(padded, tensors("preprocessing")["model.pad.portrait"])
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P", "L", "LA"])
+def test_other_modes_look_like_their_rgb_version(mode: str) -> None:
+    converted = picture("landscape").convert(mode)
+    processor = original_processor().image_processor
+    assert np.array_equal(
+        processor(converted)["pixel_values"], processor(converted.convert("RGB"))["pixel_values"]
+    )
+
+
+def test_prompt_ids_of_the_small_tokenizer() -> None:
+    prompts, ids = facts("cases")["prompts"], facts("cases")["prompt_ids"]
+    for name, text in prompts.items():
+        images = [picture("square")] * text.count("<|image|>")
+        made = original_processor()(text=text, images=images or None)
+        assert made["input_ids"][0] == expanded(ids[name]), name
+        assert made["mm_token_type_ids"][0] == [int(token == 0) for token in made["input_ids"][0]]
+        assert len(made.get("pixel_values", ())) == len(images)
+
+
+def test_prompt_ids_of_llama2s_tokenizer() -> None:
+    folder = Path(__file__).parents[2] / "shared" / "models" / "llama2-tokenizer"
+    if not (folder / "tokenizer.model").is_file():
+        pytest.skip("Llama 2's tokenizer.model is not in ../shared/models/llama2-tokenizer")
+    from transformers import LlamaTokenizer
+
+    tokenizer = LlamaTokenizer.from_pretrained(folder)
+    processor = MPLUGOwl2Processor(original_processor().image_processor, tokenizer, image_positions=9)
+    for name, prompt in facts("prompt_ids_llama2")["prompts"].items():
+        images = [picture("square")] * prompt["text"].count("<|image|>")
+        ids = processor(text=prompt["text"], images=images)["input_ids"][0]
+        assert ids == expanded(prompt["input_ids"]), name
+    for word, ids in facts("prompt_ids_llama2")["words"].items():
+        assert tokenizer(word, add_special_tokens=False)["input_ids"] == ids
+
+
+def test_padding_on_either_side_goes_round_images() -> None:
+    texts = ["USER: <|image|>good or bad? ASSISTANT:", "USER: Rate this. ASSISTANT:"]
+    for side in ("left", "right"):
+        made = original_processor()(
+            text=texts, images=picture("square"), padding=True, padding_side=side, return_tensors="pt"
+        )
+        padded = made["attention_mask"] == 0
+        assert padded.any(1).tolist() == [False, True]
+        assert padded[1, 0 if side == "left" else -1]
+        assert not made["mm_token_type_ids"][padded].any()
+        assert int(made["mm_token_type_ids"].sum()) == 9
+
+
+def test_wrong_inputs_are_refused() -> None:
+    processor: Any = original_processor()
+    with pytest.raises(EyechartError, match=r"1 <\|image\|> placeholders, but 2 images"):
+        processor(text="USER: <|image|>", images=[picture("square")] * 2)
+    with pytest.raises(EyechartError, match=r"1 <\|image\|> placeholders, but 0 images"):
+        processor(text="USER: <|image|>")
+    with pytest.raises(EyechartError, match="<unk>"):
+        processor(text="USER: <unk>")
+    with pytest.raises(EyechartError, match="truncated"):
+        processor(text="USER: good", truncation=True, max_length=2)
+
+
+def test_the_chat_template_is_the_original_one() -> None:
+    turns = [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Rate it."}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "good"}]},
+        {"role": "user", "content": "why?"},
+    ]
+    render = original_processor().apply_chat_template
+    assert render(turns[:1], add_generation_prompt=True) == "USER: <|image|>Rate it. ASSISTANT:"
+    expected = facts("prompt_ids_llama2")["multi_turn"]["text"]
+    assert render(turns, add_generation_prompt=True) == expected
+    with pytest.raises(Exception, match="no role system"):
+        render([{"role": "system", "content": "Be kind."}])
+
+
+@pytest.mark.parametrize(
+    ("preset", "case", "weights"),
+    [
+        ("q-align-quality", "natural.quality.image", "score_1to0"),
+        ("q-align-aesthetics", "natural.aesthetics.image", "score_1to0"),
+        ("q-align-score-method", "swapped.quality.image", "score_5to1"),
+    ],
+)
+def test_q_align(preset: str, case: str, weights: str) -> None:
+    expected = facts("scoring")[case]
+    made = original_processor()(text=PRESETS[preset].prompt, images=picture("square"))
+    assert made["input_ids"][0] == expanded(expected["input_ids"])
+    scores = quality_scores(original(), original_processor(), pictures(), preset, batch=2)
+    assert np.allclose(scores, expected[weights], atol=1e-5)
+    probabilities = level_logits(original(), original_processor(), pictures(), preset).softmax(-1)
+    assert np.allclose(probabilities, expected["level_probs"], atol=1e-5)
+
+
+def test_q_align_on_videos_of_different_length() -> None:
+    landscape, portrait, square = pictures()
+    expected = facts("scoring")["natural.quality.video"]["score_1to0"]
+    videos = [[landscape, portrait, square], [portrait, landscape, square]]
+    together = [*videos, [landscape]]
+    scores = quality_scores(original(), original_processor(), together, "q-align-video")
+    assert np.allclose(scores[:2], expected, atol=1e-5)
+    alone = quality_scores(original(), original_processor(), together[2:], "q-align-video")
+    assert abs(scores[2] - alone[0]) < 1e-5
+
+
+def test_q_instruct() -> None:
+    model, processor, expected = original(), original_processor(), tensors("qinstruct")
+    prompts = facts("qinstruct")["prompt_ids"]
+    for preset, name in [
+        ("q-instruct", "scorer"),
+        ("q-instruct-evaluation", "eval"),
+        ("q-instruct-demo", "demo"),
+    ]:
+        ids = processor(text=PRESETS[preset].prompt, images=picture("square"))["input_ids"][0]
+        assert ids == expanded(prompts[name])
+    for preset, name in [("q-instruct", "plain"), ("q-instruct-boost", "boost"), ("q-instruct-demo", "demo")]:
+        scores = quality_scores(model, processor, pictures(), preset)
+        assert np.allclose(scores, expected[f"{name}.score"], atol=1e-5), preset
+    logits = level_logits(model, processor, pictures(), "q-instruct-evaluation")
+    assert torch.allclose(logits, expected["eval_good_poor.logits"], atol=5e-5)
+
+
+def test_an_unknown_preset_is_told() -> None:
+    with pytest.raises(EyechartError, match="no preset 'q-line'"):
+        quality_scores(original(), original_processor(), pictures(), "q-line")
