@@ -48,16 +48,10 @@ def encoded(number: int, suffix: str = ".png", size: tuple[int, int] = SIZE) -> 
     return bytes(data)
 
 
-def linked(tree: Path, copy: Path) -> Path:
-    """Copy a tree by hard links; a file is changed by replacing it (`replace`), never in place."""
-    shutil.copytree(tree, copy, copy_function=os.link)
+def copied(tree: Path, copy: Path) -> Path:
+    """Copy a tree, to be changed at will."""
+    shutil.copytree(tree, copy, copy_function=shutil.copyfile)
     return copy
-
-
-def replace(path: Path, data: bytes) -> None:
-    """Put other bytes in a file's place, leaving what it was linked to alone."""
-    path.unlink(missing_ok=True)
-    path.write_bytes(data)
 
 
 def _fill(root: Path, files: list[str]) -> None:
@@ -155,7 +149,7 @@ def live(root: Path, *, beside: bool = False) -> Path:
     _fill(root, [*references, *(f"{row['folder']}/{row['file']}" for row in rows)])
     for row, name in zip(rows, names, strict=True):
         if row["org"] == "1":
-            replace(root / row["folder"] / row["file"], (root / "refimgs" / name).read_bytes())
+            shutil.copyfile(root / "refimgs" / name, root / row["folder"] / row["file"])
     cells = np.empty((1, len(names)), object)
     cells[0, :] = names
     savemat(root / "refnames_all.mat", {"refnames_all": cells})
