@@ -64,9 +64,9 @@ def level_of_target(
     """Return the severity of a level that its corpus defines by PSNR.
 
     Where the severity is signed the sides alternate, odd levels below the identity, as the opinion scores of
-    TID2013's contrast change show.
+    TID2013's contrast change show. Those of its saturation fall steadily, so colour is always weakened.
     """
-    direction = -1 if level % 2 else 1
+    direction = -1 if level % 2 or found.family == "color" else 1
     return _search(found, rgb, found.targets[corpus][level - 1], 0.1, direction, seed, image_id).severity
 
 

@@ -25,6 +25,7 @@ Levels = NDArray[np.floating]
 _TO_XYZ = np.array(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
 )
+_LUMA = np.array([[19595.0, 38470.0, 7471.0]])  # .299, .587 and .114 in units of 1 / 65536
 _WHITE = _TO_XYZ.sum(axis=1)
 _TO_SHARES = _TO_XYZ / _WHITE[:, None]
 _FROM_SHARES = np.linalg.inv(_TO_SHARES)
@@ -48,6 +49,13 @@ def linear(image: Pixels, real: Real = np.float64) -> Levels:
     """Return the light (0 to 1) of an sRGB image (uint8 HWC)."""
     light: Levels = cv2.LUT(image, _LINEAR.astype(real))
     return light
+
+
+def luma(image: Pixels) -> NDArray[np.float32]:
+    """Return the luma of BT.601 (0 to 255, float32 HW) of an image (uint8 HWC), exactly."""
+    parts = cv2.transform(image.astype(np.float32), _LUMA)  # whole numbers below 2**24
+    parts *= 1 / 65536
+    return parts  # type: ignore[no-any-return]
 
 
 def roots(image: Pixels, real: Real = np.float64) -> Levels:
