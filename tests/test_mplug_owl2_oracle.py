@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from owl import CLOSE, SIDE, apart, expanded, facts, needs_oracle, original, tensors
+from owl import CLOSE, MODEL, SIDE, apart, expanded, facts, needs_oracle, original, tensors
+from safetensors.torch import load_file
 from transformers import AutoModelForImageTextToText
 
 from eyechart.models.mplug_owl2 import MPLUGOwl2Config
+from eyechart.models.mplug_owl2.abstractor import grid_positions, query_positions
 from eyechart.models.mplug_owl2.language import Route
 
 pytestmark = needs_oracle
@@ -197,6 +199,13 @@ def test_attention_maps_and_the_gradient_to_the_pixels() -> None:
     assert abs(float(score.detach()) - float(expected["score"])) < 1e-5
     assert pixels.grad is not None
     assert apart(pixels.grad, expected["d_score_d_pixel_values"]) < 1e-5
+
+
+def test_position_tables() -> None:
+    weights = load_file(MODEL / "model.safetensors")
+    name = "model.visual_abstractor.encoder.layers.1.crossattention.attention.{}_pos_embed"
+    assert apart(query_positions(8, 48), weights[name.format("q")]) < 1e-6
+    assert apart(grid_positions(4, 48), weights[name.format("k")]) < 1e-6
 
 
 def test_the_full_size_model_has_the_published_names_and_shapes() -> None:

@@ -21,6 +21,7 @@ from eyechart.errors import EyechartError
 from eyechart.exam.engine import ask
 from eyechart.inside.activations import pooled_stages
 from eyechart.models.mplug_owl2.abstractor import grid_positions, query_positions
+from eyechart.models.mplug_owl2.images import PAD_COLOUR, square
 from eyechart.subjects.components import components, groups, projector_of
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.config import TuneConfig
@@ -180,6 +181,19 @@ def test_position_tables() -> None:
     row, column = 2, 1
     expected = torch.cat([query_positions(3, 8)[column], query_positions(3, 8)[row]])
     assert torch.equal(grid[1 + 3 * row + column], expected)
+
+
+@pytest.mark.parametrize(("height", "width"), [(5, 8), (4, 9), (7, 7)])
+def test_padding_puts_an_odd_pixel_to_the_right_or_the_bottom(height: int, width: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, height, width), np.uint8)
+    padded, side = square(pixels, "pad"), max(height, width)
+    before = (side - height) // 2
+    assert padded.shape == (3, side, side)
+    assert np.array_equal(padded[:, before : before + height], pixels)
+    assert (padded[:, :before] == np.array(PAD_COLOUR)[:, None, None]).all()
+    assert (padded[:, before + height :] == np.array(PAD_COLOUR)[:, None, None]).all()
+    turned = square(pixels.transpose(0, 2, 1), "pad")
+    assert np.array_equal(turned, padded.transpose(0, 2, 1))
 
 
 def test_it_has_transformers_accessors_and_an_exact_partition(model: Any) -> None:
