@@ -8,11 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import ndimage
 
 from eyechart.distort import Pixels, distort
-from eyechart.distort.blur import disk, line
-from eyechart.distort.spatial import _fetch
 
 skimage = pytest.importorskip("skimage", reason="scikit-image is the independent computation")
 
@@ -23,41 +20,6 @@ def photo() -> Pixels:
 
     image: Pixels = data.astronaut()
     return image
-
-
-def test_gaussian_blur_is_that_of_scipy(photo: Pixels) -> None:
-    for sigma in (1.0, 2.0, 5.0):
-        reach = int(np.ceil(2 * sigma))
-        blurred = ndimage.gaussian_filter(
-            photo.astype(float), (sigma, sigma, 0), mode="nearest", radius=(reach, reach, 0)
-        )
-        assert np.abs(distort(photo, "gaussian_blur", severity=sigma) - blurred).max() <= 0.5 + 1e-6
-
-
-def test_blurs_are_convolutions_with_their_kernels(photo: Pixels) -> None:
-    small = photo[:80, :90]
-    blurred = ndimage.convolve(small.astype(float), disk(4.0)[..., None], mode="nearest")
-    assert np.abs(distort(small, "lens_blur", severity=4.0) - blurred).max() <= 0.5 + 1e-6
-
-
-@pytest.mark.parametrize("radius", [1.0, 2.0, 2.6, 8.0])
-def test_the_disk_weighs_pixels_by_the_area_inside(radius: float) -> None:
-    kernel = disk(radius)
-    side, fine = len(kernel), 200
-    places = (np.arange(side * fine) + 0.5) / fine - side / 2
-    inside = (places[:, None] ** 2 + places[None, :] ** 2 <= radius**2).astype(float)
-    area = inside.reshape(side, fine, side, fine).mean(axis=(1, 3))
-    assert area.sum() == pytest.approx(np.pi * radius**2, rel=1e-3)  # nothing of the disk lies outside
-    np.testing.assert_allclose(kernel, area / area.sum(), atol=2e-4)
-
-
-def test_the_line_is_one_pixel_wide_and_as_long_as_asked() -> None:
-    np.testing.assert_array_equal(line(1.0, 0.7), [[1.0]])
-    np.testing.assert_allclose(line(5.0, 0.0)[2], np.full(5, 0.2), atol=1e-12)
-    np.testing.assert_allclose(line(5.0, np.pi / 2)[:, 2], np.full(5, 0.2), atol=1e-12)
-    rising = line(9.0, np.pi / 4)  # angles turn against the clock, as in MATLAB
-    assert rising[0, -1] + rising[1, -2] > 0
-    assert rising[0, 0] == 0
 
 
 @pytest.mark.parametrize("variance", [0.001, 0.01])
@@ -148,36 +110,3 @@ def test_jpeg2000_reaches_its_ratio(photo: Pixels) -> None:
         np.testing.assert_array_equal(
             distort(photo, "jpeg2000", severity=ratio), np.array(Image.open(stream).convert("RGB"))
         )
-
-
-def test_jitter_moves_pixels_as_far_as_asked() -> None:
-    ramp = np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 200, axis=0).repeat(3, axis=2)
-    moved = distort(ramp, "jitter", severity=1.0).astype(float) - ramp
-    inner = moved[20:-20, 20:-20, 0]
-    # Five fetches: the last one counts in full, the earlier ones through the mean of the bicubic weights.
-    assert 1.0 < inner.std() < np.sqrt(5)
-    assert abs(inner.mean()) < 0.1
-    assert distort(ramp, "jitter", severity=0.0).tolist() == ramp.tolist()
-
-
-def test_jitter_fetches_bicubically() -> None:
-    image = np.random.default_rng(2).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    offsets = np.rint(32 * np.random.default_rng(3).normal(0, 2, (2, 40, 50))).astype(
-        np.float32
-    ) / np.float32(32)
-    fetched = _fetch(image, offsets)
-    for row, column in ((0, 0), (0, 49), (39, 0), (20, 30), (7, 5)):
-        x, y = column + float(offsets[0, row, column]), row + float(offsets[1, row, column])
-        value = np.zeros(3)
-        for i in range(int(np.floor(y)) - 1, int(np.floor(y)) + 3):
-            for j in range(int(np.floor(x)) - 1, int(np.floor(x)) + 3):
-                weight = _cubic(x - j) * _cubic(y - i)
-                value += weight * image[min(max(i, 0), 39), min(max(j, 0), 49)]
-        np.testing.assert_allclose(fetched[row, column], np.clip(value, 0, 255), atol=0.51)
-
-
-def _cubic(distance: float) -> float:
-    d, a = abs(distance), -0.75
-    if d <= 1:
-        return (a + 2) * d**3 - (a + 3) * d**2 + 1
-    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0.0

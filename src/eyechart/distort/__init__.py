@@ -6,7 +6,27 @@ exact or in float64 and rounds in one way. The codecs' output is theirs, for a g
 
 from __future__ import annotations
 
-from eyechart.distort import blur, brightness, color, compression, contrast, noise, spatial  # noqa: F401  (register)
+from eyechart.distort import (  # noqa: F401  (register)
+    blur,
+    brightness,
+    chroma,
+    color,
+    colored_noise,
+    comfort_noise,
+    compression,
+    contrast,
+    glass,
+    masked_noise,
+    noise,
+    patches,
+    poisson_noise,
+    quantization,
+    restoration,
+    sharpness,
+    spatial,
+    transmission,
+    zoom,
+)
 from eyechart.distort.calibration import Calibration, calibrate
 from eyechart.distort.make import Distorted, Step, compose, distort, make_composed, make_distorted
 from eyechart.distort.pixels import psnr
