@@ -1,62 +1,168 @@
-"""``eyechart dataset``: build a dataset, check it, show what it holds."""
+"""``eyechart dataset``: build a dataset, check it or a corpus, show what it holds, export it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from eyechart.errors import EyechartError
+
 Folder = Annotated[Path, typer.Argument(help="The dataset's folder.", show_default=False)]
+Corpora = Annotated[
+    list[str] | None,
+    typer.Option("--corpus", help="A corpus on your disk, NAME=PATH (kadid10k=/data/kadid10k); may repeat."),
+]
+CorpusCrop = Annotated[
+    int | None,
+    typer.Option(help="Side of one crop from each picture of a corpus.", show_default="whole pictures"),
+]
+Partial = Annotated[bool, typer.Option("--partial", help="Accept copies of corpora that are not complete.")]
 
 
 def add(app: typer.Typer) -> None:
     """Register the commands."""
-    commands = typer.Typer(no_args_is_help=True, help="Build a dataset, check it, show what it holds.")
+    commands = typer.Typer(no_args_is_help=True, help="Build a dataset, check, show or export it.")
     commands.command("build")(build)
     commands.command("check")(check)
     commands.command("show")(show)
+    commands.command("export")(export)
     app.add_typer(commands, name="dataset")
 
 
 def build(
     out: Annotated[Path, typer.Option(help="Where the dataset's folder will lie.")] = Path("datasets"),
-    name: Annotated[str, typer.Option(help="How the folder's name begins.")] = "nano",
+    name: Annotated[
+        str | None, typer.Option(help="How the folder's name begins.", show_default="nano, or the corpora")
+    ] = None,
+    corpus: Corpora = None,
+    partial: Partial = False,
+    corpus_crop: CorpusCrop = None,
+    synthetic: Annotated[
+        bool | None,
+        typer.Option(
+            "--synthetic/--no-synthetic",
+            help="Whether to distort photographs too.",
+            show_default="only where no corpus is given",
+        ),
+    ] = None,
     photos: Annotated[
         Path | None, typer.Option(help="A folder of your own photographs.", show_default="those that ship")
     ] = None,
     label_map: Annotated[str, typer.Option(help="A label map's name or file.")] = "paper8",
-    crop: Annotated[int, typer.Option(help="Side of the pictures, in pixels.")] = 112,
-    train_images: Annotated[int, typer.Option(help="Pictures to train on.")] = 4000,
+    crop: Annotated[int, typer.Option(help="Side of the pictures made from photographs, in pixels.")] = 112,
+    train_images: Annotated[int, typer.Option(help="Pictures to make for training.")] = 4000,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
 ) -> None:
-    """Make clean and distorted pictures, split by content."""
+    """Unify corpora of rated pictures, or distort photographs, or both; split by content."""
     from eyechart.dataset import DatasetConfig, build_dataset
 
+    sources = corpus_sources(corpus, partial=partial)
     config = DatasetConfig.of(
-        name=name, photos=photos, label_map=label_map, crop=crop, train_images=train_images, seed=seed
+        name=name or "-".join(source["name"] for source in sources) or "nano",
+        corpora=sources,
+        corpus_crop=corpus_crop,
+        synthetic=synthetic,
+        photos=photos,
+        label_map=label_map,
+        crop=crop,
+        train_images=train_images,
+        seed=seed,
     )
     show(build_dataset(config, out).path)
 
 
-def check(folder: Folder) -> None:
-    """Look for contents in two splits, wrong labels, pictures that come twice or are damaged."""
+def corpus_sources(corpora: Sequence[str] | None, *, partial: bool) -> list[dict[str, Any]]:
+    """Return the corpora of the command line as settings.
+
+    Raises:
+        EyechartError: one is not NAME=PATH.
+    """
+    sources = []
+    for text in corpora or ():
+        name, found, path = text.partition("=")
+        if not (name and found and path):
+            raise EyechartError(f"--corpus {text} is not NAME=PATH", "e.g. --corpus kadid10k=/data/kadid10k")
+        sources.append({"name": name, "path": Path(path).expanduser(), "partial": partial})
+    return sorted(sources, key=lambda source: str(source["name"]))
+
+
+def check(
+    what: Annotated[str, typer.Argument(help="A dataset's folder, or a corpus' name with its PATH.")],
+    path: Annotated[Path | None, typer.Argument(help="A corpus as you downloaded it.")] = None,
+    partial: Partial = False,
+) -> None:
+    """Check a dataset for leaks, wrong labels and damage, or a copy of a corpus for being as published."""
+    if path is not None:
+        _check_corpus(what, path, partial=partial)
+        return
     from eyechart.dataset import check_dataset, load_dataset
 
-    problems = check_dataset(load_dataset(folder))
+    problems = check_dataset(load_dataset(Path(what)))
     for problem in problems:
         typer.echo(f"problem: {problem}")
     if problems:
         raise typer.Exit(1)
-    typer.echo(f"{folder}: no problem found")
+    typer.echo(f"{what}: no problem found")
 
 
-def show(folder: Folder) -> None:
-    """Show how many pictures there are per split, level and label, and where they lie."""
-    from eyechart.dataset import counts, load_dataset
+def _check_corpus(name: str, path: Path, *, partial: bool) -> None:
+    from eyechart.corpora.check import check_corpus
+    from eyechart.corpora.read import read_corpus
+    from eyechart.corpora.registry import readers
+
+    corpus = read_corpus(name, path, partial=partial)
+    findings = check_corpus(corpus)
+    for finding in findings:
+        typer.echo(
+            f"{'DAMAGE' if finding.damage else 'note'}: {finding.kind}: {finding.item}: {finding.reason}"
+        )
+    reader = readers()[name]
+    references = sum(item.distortion == "none" for item in corpus.items)
+    for told, official, found in (
+        ("references", reader.references, references),
+        ("distorted pictures", reader.distorted, len(corpus.items) - references),
+    ):
+        typer.echo(f"{corpus.title}: {found} {told}{'' if official is None else f', {official} published'}")
+    damage = sum(finding.damage for finding in findings)
+    if damage:
+        typer.echo(f"{path}: {damage} findings of damage")
+        raise typer.Exit(1)
+    typer.echo(f"{path}: no damage found")
+
+
+def show(
+    folder: Folder,
+    html: Annotated[Path | None, typer.Option(help="Write a page with pictures to this file.")] = None,
+) -> None:
+    """Show how many pictures there are per corpus, label, level and split, and where they lie."""
+    from eyechart.dataset import load_dataset
+    from eyechart.dataset.show import overview, rates
 
     dataset = load_dataset(folder)
-    typer.echo(counts(dataset).to_string())
+    for title, table in overview(dataset).items():
+        typer.echo(f"{title}\n{table.to_string()}\n")
     record = dataset.record()
     images = ", ".join(f"{number} {split}" for split, number in record["images"].items())
+    typer.echo(rates(dataset))
     typer.echo(f"{images}; {record['set_aside']} set aside (see set_aside.csv)\n{dataset.path}")
+    if html is not None:
+        from eyechart.report.dataset_page import build_dataset_page
+
+        typer.echo(f"open {build_dataset_page(dataset, html)}")
+
+
+def export(
+    folder: Folder,
+    form: Annotated[
+        str, typer.Option("--format", help="llava, ms-swift, llama-factory or lmms-eval.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="A new folder.", show_default=False)],
+) -> None:
+    """Write a dataset in the form that another trainer or harness reads."""
+    from eyechart.dataset import load_dataset
+    from eyechart.dataset.export import export_dataset
+
+    typer.echo(export_dataset(load_dataset(folder), form, out).read_text(encoding="utf-8"))

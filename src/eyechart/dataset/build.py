@@ -22,6 +22,7 @@ from eyechart.dataset.dataset import Dataset, load_dataset
 from eyechart.dataset.make import Row, make
 from eyechart.dataset.plan import SPLITS, Photos, Task, choose_photos, plan
 from eyechart.dataset.rated import Rated, plan_rated, read_corpora
+from eyechart.dataset.scenes import scenes_of, without_shared
 from eyechart.dataset.store import JOURNAL, SHARD_BYTES, Writer, column, dataset_hash, shards
 from eyechart.dataset.take import Batch, take
 from eyechart.errors import EyechartError
@@ -60,9 +61,12 @@ def build_dataset(
     before = _existing(folder, record["recipe"])
     if before is not None:
         return before
-    batches, without_label = plan_rated(rated, labels)
+    scenes = scenes_of(rated.corpora, photos)
+    photos = without_shared(photos, scenes)
+    batches, without_label = plan_rated(rated, scenes, labels)
     tasks = plan(config, photos, labels) if config.makes_pictures else []
     jobs: list[Job] = sorted([*tasks, *batches], key=lambda job: SPLITS.index(_split(job)))
+    record["joined"] = {content: scene for content, scene in scenes.items() if content != scene}
     if not jobs:
         raise EyechartError(f"the label map {labels.name} has a label for no picture", "choose another map")
     unfinished = folder / f".{config.name}-{record['recipe'][:12]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import groupby
 
@@ -83,8 +83,16 @@ def _digest(corpus: Corpus) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def plan_rated(rated: Rated, labels: LabelMap) -> tuple[list[Batch], list[SetAside]]:
-    """Return what to take, in the order in which it will stand in the dataset, and what has no label."""
+def plan_rated(
+    rated: Rated, scenes: Mapping[str, str], labels: LabelMap
+) -> tuple[list[Batch], list[SetAside]]:
+    """Return what to take, in the order in which it will stand in the dataset, and what has no label.
+
+    Args:
+        rated: the corpora.
+        scenes: the scene of a content, which is its own where it is not named.
+        labels: the label map.
+    """
     batches: list[Batch] = []
     aside: list[SetAside] = []
     for corpus in rated.corpora:
@@ -96,17 +104,20 @@ def plan_rated(rated: Rated, labels: LabelMap) -> tuple[list[Batch], list[SetAsi
                 aside.append(SetAside(name_of(item), f"no label in {labels.name}: {reason}"))
             else:
                 chosen.append((item, label))
-        batches += _batches(rated, corpus, chosen, labels.label(corpus.name, CLEAN) or "")
+        batches += _batches(rated, corpus, chosen, scenes, labels.label(corpus.name, CLEAN) or "")
     return sorted(batches, key=lambda batch: SPLITS.index(batch.split)), aside
 
 
-def _batches(rated: Rated, corpus: Corpus, chosen: list[tuple[Item, str]], clean: str) -> Iterator[Batch]:
+def _batches(
+    rated: Rated, corpus: Corpus, chosen: list[tuple[Item, str]], scenes: Mapping[str, str], clean: str
+) -> Iterator[Batch]:
     """Yield a corpus' pictures by reference, the reference first; no batch holds two contents."""
     references = {item.image_id: item for item in corpus.items if item.distortion == CLEAN}
     splits = split_of if rated.published is None else rated.published.split_of
     by_origin = sorted(chosen, key=lambda entry: (_origin(entry[0]), entry[0].image_id))
     for origin, group in groupby(by_origin, lambda entry: _origin(entry[0])):
-        content = content_of(corpus.name, origin)
+        own = content_of(corpus.name, origin)
+        content = scenes.get(own, own)
         found = sorted(group, key=lambda entry: entry[0].distortion != CLEAN)
         for start in range(0, len(found), _BATCH):
             yield Batch(

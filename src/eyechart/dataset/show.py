@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from eyechart.dataset.check import counts, whole_table
 from eyechart.dataset.dataset import Dataset
 from eyechart.dataset.plan import SPLITS
+from eyechart.taxonomy import CLEAN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,29 +39,29 @@ def rates(dataset: Dataset) -> str:
 def _corpora(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
-    found = pd.crosstab(table["corpus"], table["split"]).reindex(columns=list(SPLITS), fill_value=0)
-    found["all"] = found.sum(axis=1)
-    groups = table.groupby("corpus")
-    found["contents"] = groups["content"].nunique()
-    found["types"] = table[table["distortion"] != "none"].groupby("corpus")["distortion"].nunique()
-    found["scored"] = groups["score"].count()
-    return _with_sum(found).fillna(0).astype(int)
+    corpora = {str(corpus): part for corpus, part in table.groupby("corpus")}
+    rows = {name: _numbers(part) for name, part in [*corpora.items(), ("all", table)]}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("corpus")
+
+
+def _numbers(table: pd.DataFrame) -> dict[str, int]:
+    return {
+        **{split: int((table["split"] == split).sum()) for split in SPLITS},
+        "all": len(table),
+        "contents": table["content"].nunique(),
+        "types": table.loc[table["distortion"] != CLEAN, "distortion"].nunique(),
+        "scored": int(table["score"].notna().sum()),
+    }
 
 
 def _labels(dataset: Dataset, table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     found = pd.crosstab(table["label"], table["corpus"]).reindex(list(dataset.labels), fill_value=0)
-    found.index.name = "label"
     found["all"] = found.sum(axis=1)
-    return _with_sum(found).astype(int)
-
-
-def _with_sum(found: pd.DataFrame) -> pd.DataFrame:
-    """Add a last row with the sums; those of contents and types would count what corpora share twice."""
-    found.loc["all"] = found.drop(columns=["contents", "types"], errors="ignore").sum()
+    found.loc["all"] = found.sum()
     found.columns.name = None
-    return found
+    return found.rename_axis("label")
 
 
 def _aside(dataset: Dataset) -> pd.DataFrame:

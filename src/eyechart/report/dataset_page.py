@@ -20,7 +20,8 @@ from eyechart.seeds import rng
 if TYPE_CHECKING:
     import pandas as pd
 
-SIDE = 192  # pixels of a thumbnail
+SIDE = 160  # pixels of a thumbnail
+_NARROWEST = 128  # pixels of a column
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,13 @@ class Thumb:
 
 @dataclass(frozen=True)
 class Shelf:
-    """All pictures of one label: a row for each corpus, a cell for each level, None where there is none."""
+    """All pictures of one label: a row for each corpus, a cell for each level, None where there is none.
+
+    ``width`` is that of a cell, in pixels.
+    """
 
     label: str
+    width: int
     levels: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Thumb | None, ...]], ...]
 
@@ -97,7 +102,8 @@ def _shelves(dataset: Dataset, split: str) -> list[Shelf]:
             thumbs = tuple(_thumb(found[level], pixels) if level in found else None for level in levels)
             rows.append((str(corpus), thumbs))
         if rows:
-            shelves.append(Shelf(label, tuple(_level(level) for level in levels), tuple(rows)))
+            width = min(SIDE, max(_NARROWEST, *(pixels[str(name)].shape[1] for name in mine["image_id"])))
+            shelves.append(Shelf(label, width, tuple(_level(level) for level in levels), tuple(rows)))
     return shelves
 
 
