@@ -17,6 +17,7 @@ from eyechart.folder import Version
 from eyechart.progress import track
 
 WIDTH, HEIGHT = 160, 120  # pixels of a cut, at most
+_FAIR = 0.5  # of the picture's mean error
 
 
 @dataclass(frozen=True)
@@ -111,12 +112,12 @@ def _telling(picture: Pixels) -> tuple[slice, slice]:
 
 
 def _window(picture: Pixels, made: Sequence[Pixels], common: tuple[slice, slice]) -> tuple[slice, slice]:
-    """Return the common window if it shows the distortion, else the one that shows most of it."""
-    if not made:
+    """Return the common window if it shows enough of every version's error, else the one with most."""
+    errors = [((one.astype(np.float32) - picture) ** 2).mean(axis=2) for one in made]
+    shares = [error / error.mean() for error in errors if error.any()]
+    if all(share[common].mean() > _FAIR for share in shares):
         return common
-    worst = max(made, key=lambda one: -psnr(one, picture))
-    error = ((worst.astype(np.float32) - picture) ** 2).mean(axis=2)
-    return common if error[common].mean() >= error.mean() / 2 else _best(_means(error))
+    return _best(_means(np.mean(shares, axis=0)))
 
 
 def _means(values: NDArray[np.float32]) -> NDArray[np.float64]:
