@@ -76,7 +76,7 @@ READER = Reader(
         "non-commercial research and education.",
         redistribute=False,
     ),
-    markers=(("",),),
+    markers=((),),
     looks_for="<corruption>/<1-5>/<class>/<picture>",
     read=_read,
     references=None,

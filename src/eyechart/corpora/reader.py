@@ -44,7 +44,8 @@ class Reader:
         scores: what its scores are.
         licence: its terms.
         markers: groups of files and folders, relative to the corpus' root; a folder that has all of one group
-            is the root. Earlier groups are looked for first.
+            is the root. Earlier groups are looked for first; an empty one takes
+            the place that the user named.
         looks_for: the same in words, for a message.
         read: finds the items below the root.
         references: official number of references; None where the user decides.
