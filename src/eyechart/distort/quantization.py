@@ -69,16 +69,16 @@ def posterization(image: Pixels, severity: float, draw: np.random.Generator) -> 
 @register(
     "banding",
     family="quantization",
-    severity=Severity("step", "grey levels", 1.0, 128.0, identity=(1.0, 1.0)),
-    levels={"eyechart": (16.0, 24.0, 32.0, 48.0, 64.0)},
-    source="what rounding to multiples of a step leaves of the smooth luma, where texture does not dither it "
+    severity=Severity("tones", "of the luma", 2, 256, whole=True, worse="low", identity=(256, 256)),
+    levels={"eyechart": (16, 12, 8, 6, 4)},
+    source="what rounding to few tones makes of the smooth luma, where texture does not dither it "
     "(Widrow and Kollar 2008, Quantization Noise)",
 )
 def banding(image: Pixels, severity: float, draw: np.random.Generator) -> Made:
     """Turn smooth gradients into bands, texture kept.
 
-    The luma is smoothed (sigma 4 px) and rounded to multiples of the step; the difference is added to R, G
-    and B. Normal noise of deviation s around a value that is rounded leaves exp(-2 pi**2 (s / step)**2) of
+    The luma is smoothed (sigma 4 px) and rounded to evenly spaced tones from 0 to 255; the difference is
+    added to R, G and B. Normal noise of deviation s around a value that is rounded leaves exp(-2 pi**2 (s / step)**2) of
     the first harmonic of that difference. It is weakened by this factor, with s the deviation of the luma
     from the smooth one.
     """
@@ -86,7 +86,8 @@ def banding(image: Pixels, severity: float, draw: np.random.Generator) -> Made:
     smooth = cv2.GaussianBlur(units, (25, 25), 4, borderType=cv2.BORDER_REPLICATE) / 128.0
     squares = np.rint((units / 128.0 - smooth) ** 2).clip(0, 65535).astype(np.uint16)
     variance = cv2.GaussianBlur(squares, (25, 25), 4, borderType=cv2.BORDER_REPLICATE)
-    jump = severity * np.floor(smooth / severity + 0.5) - smooth
-    jump *= np.exp(-2 * (np.pi / severity) ** 2 * variance)
+    step = 255 / (severity - 1)
+    jump = step * np.floor(smooth / step + 0.5) - smooth
+    jump *= np.exp(-2 * (np.pi / step) ** 2 * variance)
     levels: Levels = image + cv2.merge([jump, jump, jump])
     return levels
