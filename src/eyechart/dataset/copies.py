@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -42,7 +43,8 @@ def copies(found: Sequence[Small], apart: Sequence[str]) -> Iterator[tuple[int, 
     if not found:
         return
     details = np.stack([outline(one) for one in found])
-    mirrored = details.reshape(-1, _COARSE, _COARSE)[:, :, ::-1].reshape(details.shape)
+    side = math.isqrt(details.shape[1])
+    mirrored = details.reshape(-1, side, side)[:, :, ::-1].reshape(details.shape)
     group = np.unique(np.asarray(apart), return_inverse=True)[1]
     order = np.argsort(group, kind="stable")
     for start in range(0, len(order), _BLOCK):
@@ -80,6 +82,7 @@ def _detail(square: Small, fine: float, coarse: float) -> NDArray[np.float32]:
     """Return what two blurs (sigma in pixels) differ in, as a vector of length 1; zeros where it is flat."""
     grey = square.astype(np.float32)
     sharp = cv2.GaussianBlur(grey, (0, 0), fine) if fine else grey
-    detail = (sharp - cv2.GaussianBlur(grey, (0, 0), coarse)).ravel()
+    edge = math.ceil(1.5 * coarse)  # near the border the blur sees beyond the picture
+    detail = (sharp - cv2.GaussianBlur(grey, (0, 0), coarse))[edge:-edge, edge:-edge].ravel()
     length = float(np.linalg.norm(detail))
-    return detail / np.float32(length) if length >= _FLAT * square.shape[0] else np.zeros_like(detail)
+    return detail / np.float32(length) if length >= _FLAT * math.sqrt(detail.size) else np.zeros_like(detail)

@@ -6,6 +6,7 @@ compared; what passes is fitted with a scale and a shift.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,12 @@ from eyechart.distort.registry import Pixels
 from eyechart.seeds import rng
 
 _LONGEST = 640  # pixels; larger pictures are shrunk to this before keypoints are sought
-_CELL, _PER_CELL = 64, 8  # the strongest keypoints of each square of 64 pixels, so that a crop keeps its own
+_SMALLEST = 64  # pixels; a smaller picture has too few keypoints to tell anything
+_EDGE = (
+    20  # pixels from the border within which there is no keypoint, as what it describes would reach beyond
+)
+_CELLS, _PER_CELL = 64, 8  # of a picture, and the strongest keypoints of each, so that a crop keeps its own
+_LEAST_CELL = 24  # pixels
 _TABLES, _BYTES = 16, 4  # of the hashing: descriptors that agree in all bytes of one table are compared
 _CROWD = 16  # descriptors that more pictures share than this say nothing
 _VOTES = 4  # keypoints that two pictures must share before they are fitted
@@ -57,19 +63,25 @@ def keypoints(picture: Pixels) -> Keypoints:
     if scale < 1:
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    orb = cv2.ORB.create(nfeatures=5000, fastThreshold=7)
-    found, descriptors = orb.compute(grey, _spread(orb.detect(grey, None)))
+    orb = cv2.ORB.create(nfeatures=5000, fastThreshold=7, edgeThreshold=_EDGE)
+    found, descriptors = [], None
+    if min(grey.shape) >= _SMALLEST:
+        found, descriptors = orb.compute(grey, _spread(orb.detect(grey, None), _cell(grey.size)))
     if descriptors is None:
         descriptors = np.zeros((0, 32), np.uint8)
     points = np.array([point.pt for point in found], np.float32).reshape(-1, 2) / np.float32(scale)
     return Keypoints((width, height), points, descriptors)
 
 
-def _spread(found: Sequence[cv2.KeyPoint]) -> list[cv2.KeyPoint]:
+def _cell(pixels: int) -> float:
+    return max(_LEAST_CELL, math.sqrt(pixels / _CELLS))
+
+
+def _spread(found: Sequence[cv2.KeyPoint], side: float) -> list[cv2.KeyPoint]:
     """Return the strongest keypoints of each cell, as the strongest of all may lie in one corner."""
     cells: dict[tuple[int, int], list[cv2.KeyPoint]] = {}
     for point in sorted(found, key=lambda point: (-point.response, point.pt)):
-        cell = cells.setdefault((int(point.pt[0] // _CELL), int(point.pt[1] // _CELL)), [])
+        cell = cells.setdefault((int(point.pt[0] // side), int(point.pt[1] // side)), [])
         if len(cell) < _PER_CELL:
             cell.append(point)
     return [point for cell in cells.values() for point in cell]
@@ -85,6 +97,8 @@ def overlaps(found: Sequence[Keypoints], apart: Sequence[str]) -> Iterator[Overl
 
 def _screen(found: Sequence[Keypoints], apart: Sequence[str]) -> list[tuple[int, int]]:
     """Return the pairs of pictures that share enough keypoints, by hashing."""
+    if not found:
+        return []
     descriptors = np.concatenate([one.descriptors for one in found])
     owner = np.repeat(np.arange(len(found)), [len(one.points) for one in found])
     group = np.unique(np.asarray(apart), return_inverse=True)[1][owner]
