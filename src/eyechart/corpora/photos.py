@@ -7,6 +7,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from eyechart.errors import EyechartError
 PACKAGED = Path(__file__).parents[1] / "data" / "photos"
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 SHORTEST_SIDE = 128  # pixels; a blur of 5 pixels means something else on a smaller picture
+_FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")  # those of the suffixes: rarer decoders are less safe
 MOST_PIXELS = 50_000_000  # more is a decompression bomb, or takes too long to distort many times
 
 
@@ -124,15 +126,11 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
             samples of 32 bits, which have no agreed black and white.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's bomb warning comes later than ours; odd metadata
-            with Image.open(path) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
-                if image.mode in ("I", "F"):
-                    raise ValueError("32-bit samples")
-                image.load()
-                return np.asarray(_to_srgb(ImageOps.exif_transpose(image)))
+        image = load_upright(path)
+        profile = image.info.get("icc_profile")
+        image = eight_bits(image)
+        converted = _from_profile(image, profile) if profile else None
+        return np.asarray(converted or image.convert("RGB"))
     except Image.DecompressionBombError as error:
         what = f"{path.name} has more than {MOST_PIXELS:,} pixels."
         raise EyechartError(what, "Shrink the picture.") from error
@@ -141,9 +139,26 @@ def read_photo(path: Path) -> NDArray[np.uint8]:
         raise EyechartError(what, "Save it again as PNG or JPEG, or take it out.") from error
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
-    """The picture as 8-bit sRGB."""
-    profile = image.info.get("icc_profile")
+def load_upright(source: Path | BinaryIO) -> Image.Image:
+    """Decode a picture wholly and turn it upright by its EXIF orientation.
+
+    Raises:
+        Image.DecompressionBombError: more than 50 million pixels.
+        Exception: whatever damaged bytes provoke in a decoder; ValueError for samples of 32 bits.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's bomb warning comes later than ours; odd metadata
+        with Image.open(source, formats=_FORMATS) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise Image.DecompressionBombError(f"{image.width} x {image.height} pixels")
+            if image.mode in ("I", "F"):
+                raise ValueError("32-bit samples")
+            image.load()
+            return ImageOps.exif_transpose(image)
+
+
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Return a picture with the upper 8 of 16 bits, over white where transparent: RGB, L, CMYK or LAB."""
     if image.mode.startswith("I;16"):  # Pillow's own conversion would clip instead of scale
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
@@ -151,8 +166,7 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     if image.mode not in ("L", "CMYK", "LAB"):
         image = image.convert("RGB")
-    converted = _from_profile(image, profile) if profile else None
-    return converted or image.convert("RGB")
+    return image
 
 
 def _from_profile(image: Image.Image, profile: bytes) -> Image.Image | None:
