@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from eyechart.corpora.photos import packaged_photos, read_photo
-from eyechart.distort import Pixels, distort, registry
+from eyechart.distort import Pixels, calibrate, distort, registry
 from eyechart.provenance import provenance
 
 WIDTH, HEIGHT = 512, 384
@@ -88,9 +88,9 @@ def measure_types(photos: int, only: list[str] | None) -> tuple[dict[str, Any], 
     ours = {}
     for name in names:
         print(name, file=sys.stderr)
-        corpus, severities = next(iter(registry()[name].levels.items()))
+        severities = _severities(name, images[0])
         times = [_ms(images, _ours(name, severity))[0] for severity in severities]
-        ours[name] = {"corpus": corpus, "severities": [float(s) for s in severities], "ms": times}
+        ours[name] = {"corpus": registry()[name].corpora[0], "severities": severities, "ms": times}
     found, versions = peers()
     contests = []
     for peer in (peer for peer in found if peer.type in names):
@@ -106,6 +106,15 @@ def measure_types(photos: int, only: list[str] | None) -> tuple[dict[str, Any], 
         "versions": versions,
     }
     return result, _table(result)
+
+
+def _severities(name: str, image: Pixels) -> list[float]:
+    """Return those of the levels; where a corpus sets them by PSNR, those that one photograph needs."""
+    kind = registry()[name]
+    corpus = kind.corpora[0]
+    if corpus in kind.levels:
+        return [float(severity) for severity in kind.levels[corpus]]
+    return [calibrate(image, name, psnr=target).severity for target in kind.targets[corpus]]
 
 
 def _ours(name: str, severity: float) -> Prepare:
@@ -175,8 +184,9 @@ def _sums(result: dict[str, Any]) -> list[str]:
             lines.append(
                 f"{library}: {mean:.2f} times our time in the geometric mean of {len(ratios)} types."
             )
-    slower = [f"{p['type']} ({_beside(p)})" for p in result["peers"] if p["peer_ms"] < p["ours_ms"]]
-    lines.append(f"Slower than a peer: {'; '.join(slower) or 'none'}.")
+    if result["peers"]:
+        slower = [f"{p['type']} ({_beside(p)})" for p in result["peers"] if p["peer_ms"] < p["ours_ms"]]
+        lines.append(f"Slower than a peer: {'; '.join(slower) or 'none'}.")
     return [line for pair in zip(lines, [""] * len(lines), strict=True) for line in pair]
 
 

@@ -71,7 +71,7 @@ def _imagecorruptions() -> list[Peer]:
         peer("white_noise", "gaussian_noise", 0.18**2, "cuts instead of rounding"),
         peer("poisson_noise", "shot_noise", 12, "cuts instead of rounding"),
         peer("impulse_noise", "impulse_noise", 0.09),
-        peer("speckle_noise", "speckle_noise", 0.35**2, "cuts instead of rounding"),
+        peer("speckle_noise", "speckle_noise", 0.35, "cuts instead of rounding"),
         peer("gaussian_blur", "gaussian_blur", 3, "cuts instead of rounding"),
         peer("glass_blur", "glass_blur", 2, "loses pixels where it swaps them"),
         peer("defocus_blur", "defocus_blur", 6, "cuts instead of rounding"),
