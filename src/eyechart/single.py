@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,36 @@ def exam_run(
     if inside:
         with run.timer("base: inside"):
             look_inside(run, "base", config, found, examined, tokens)
+    return study_report(run, say)
+
+
+def grade_run(
+    answers: Path,
+    dataset: Path,
+    out: Path,
+    *,
+    partial: bool,
+    seed: int,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Grade answers that another system gave to the test images, in a run folder; returns the report.
+
+    Raises:
+        EyechartError: a line or an image is wrong (see :mod:`eyechart.exam.outside`), or the folder holds
+            another run.
+    """
+    from eyechart.exam.outside import grade_answers, read_answers
+
+    found = load_dataset(dataset)
+    graded = grade_answers(
+        read_answers(answers, found.labels), found.table("test"), found.labels, "base", partial=partial
+    )
+    digest = hashlib.sha256(answers.read_bytes()).hexdigest()
+    plan = {"subject": answers.name, "answers": digest, "arms": ["base"], "seed": seed}
+    run = Run.create(out, {**plan, "dataset": {"hash": found.hash}})
+    file_dataset(run, found, seed, say)
+    run.write_table(graded, "arms/base/answers.parquet")
+    (run.arm("base") / "DONE").touch()
     return study_report(run, say)
 
 
