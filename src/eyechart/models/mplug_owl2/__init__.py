@@ -8,6 +8,7 @@ Native on current transformers: published checkpoints load by their own key name
     language        Llama-2 layers with separate weights for text and image positions
     modeling        the three together, and generation
     images          square, resize, crop: three published ways
+    tokenizer       Llama's, from a SentencePiece file alone
     processing      text with image placeholders to token ids
     presets         prompts, preprocessing and level words of the quality models
     scoring         a quality score from the logits of level words

@@ -15,6 +15,7 @@ from transformers.processing_utils import ProcessorMixin
 from eyechart.errors import EyechartError
 from eyechart.models.mplug_owl2.configuration import MPLUGOwl2Config
 from eyechart.models.mplug_owl2.images import MPLUGOwl2ImageProcessor
+from eyechart.models.mplug_owl2.tokenizer import load_tokenizer
 
 IMAGE_TOKEN = "<|image|>"  # noqa: S105 (a placeholder, not a password)
 CHAT_TEMPLATE = (
@@ -40,7 +41,8 @@ class MPLUGOwl2Processor(ProcessorMixin):  # type: ignore[misc]
 
     Args:
         image_processor: makes ``pixel_values``.
-        tokenizer: Llama's. It pads with ``</s>``, because ``<unk>`` stands at image positions.
+        tokenizer: Llama's. It is set to pad with ``</s>``, because ``<unk>`` stands at image positions, and
+            on the left, so that a batch can be continued.
         image_positions: how many positions an image takes.
         chat_template: Jinja; without one, that of the original code: no system prompt,
             ``USER: {message} ASSISTANT: {answer}</s>``, the next turn directly behind.
@@ -58,6 +60,7 @@ class MPLUGOwl2Processor(ProcessorMixin):  # type: ignore[misc]
         self.image_token = IMAGE_TOKEN
         self.image_token_id = tokenizer.unk_token_id
         tokenizer.pad_token = tokenizer.eos_token
+        tokenizer.padding_side = "left"
 
     @classmethod
     def from_pretrained(cls, name: str, **kwargs: Any) -> MPLUGOwl2Processor:
@@ -74,8 +77,7 @@ class MPLUGOwl2Processor(ProcessorMixin):  # type: ignore[misc]
         cls, name: str, processor_dict: Any = None, **kwargs: Any
     ) -> list[Any]:
         # Published files name CLIP's processor, which does not square images.
-        tokenizer = cls._load_tokenizer_from_pretrained("tokenizer", name, **kwargs)
-        return [MPLUGOwl2ImageProcessor.from_pretrained(name, **kwargs), tokenizer]
+        return [MPLUGOwl2ImageProcessor.from_pretrained(name, **kwargs), load_tokenizer(name, **kwargs)]
 
     def __call__(
         self, images: Any = None, text: str | list[str] | None = None, **kwargs: Any
@@ -134,7 +136,7 @@ class MPLUGOwl2Processor(ProcessorMixin):  # type: ignore[misc]
                 yield self.tokenizer.bos_token_id
                 begun = True
             # SentencePiece puts a space before every piece; transformers 5 leaves it out if there is one.
-            spaced = f" {piece}" if piece.startswith(" ") else piece
+            spaced = f" {piece}" if piece.startswith((" ", "▁")) else piece
             ids = self.tokenizer(spaced, add_special_tokens=False)["input_ids"]
             if self.image_token_id in ids:
                 raise EyechartError(
