@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from eyechart.distort.pixels import rounded
 from eyechart.distort.registry import Pixels, Reals
 
 Real = type[np.float32] | type[np.float64]
@@ -103,8 +104,8 @@ def codes_of_light(light: NDArray[np.float32]) -> Pixels:
     return code
 
 
-def with_lightness_changed(image: Pixels, change: Levels) -> NDArray[np.float32]:
-    """Return the grey levels (float32 HWC, 0 to 255) of an image whose L is changed, with its a and b.
+def with_lightness_changed(image: Pixels, change: Levels) -> Pixels:
+    """Return an image (uint8 HWC) with another L, and its own a and b.
 
     Args:
         image: uint8 HWC, sRGB.
@@ -118,8 +119,8 @@ def with_lightness_changed(image: Pixels, change: Levels) -> NDArray[np.float32]
     return settled(make, image, change, doubt=0.008)
 
 
-def settled(make: Callable[..., Levels], image: Pixels, *planes: Levels, doubt: float) -> NDArray[np.float32]:
-    """Return grey levels computed in float32, and in float64 where they lie close to a rounding tie.
+def settled(make: Callable[..., Levels], image: Pixels, *planes: Levels, doubt: float) -> Pixels:
+    """Round grey levels computed in float32, and in float64 where they lie close to a rounding tie.
 
     So processors that differ in the last bits of float32 still give the same pixels.
 
@@ -131,16 +132,17 @@ def settled(make: Callable[..., Levels], image: Pixels, *planes: Levels, doubt: 
         doubt: more than the error of float32, in grey levels.
     """
     row, *others = (whole.reshape(1, image.shape[0] * image.shape[1], -1) for whole in (image, *planes))
-    levels = np.empty(row.shape, np.float32)
+    pixels = np.empty(row.shape, np.uint8)
     for start in range(0, row.shape[1], _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         found = make(row[:, part], np.float32, *(other[:, part, 0] for other in others))
-        distance = np.abs(found - np.floor(found) - np.float32(0.5))
-        near = start + np.unique(np.flatnonzero(distance < doubt) // 3)
-        levels[:, part] = found
+        pixels[:, part] = rounded(found)
+        found -= np.floor(found)
+        near = start + np.unique(np.flatnonzero(np.abs(found - np.float32(0.5)) < doubt) // 3)
         if near.size:
-            levels[:, near] = make(row[:, near], np.float64, *(other[:, near, 0] for other in others))
-    return levels.reshape(image.shape)
+            again = make(row[:, near], np.float64, *(other[:, near, 0] for other in others))
+            pixels[:, near] = rounded(again.astype(np.float32))  # a tie stays one, whatever its last bits
+    return pixels.reshape(image.shape)
 
 
 def _roots(shares: Levels) -> Levels:

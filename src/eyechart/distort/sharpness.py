@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from eyechart.distort.colorspace import lightness, with_lightness_changed
 from eyechart.distort.registry import Pixels, Severity, register
@@ -20,7 +19,7 @@ _SIGMA = 3.0  # px
     source="KADID-10k 24: unsharp masking of Lab's L, Gaussian of standard deviation 3 px with 13 taps",
     space="CIE Lab",
 )
-def sharpen(image: Pixels, severity: float, draw: np.random.Generator) -> NDArray[np.float32]:
+def sharpen(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
     """Add the difference between the lightness and the smoothed lightness; L is clipped to 0 to 100."""
     light = lightness(image)
     sharp = light + severity * (light - smoothed_plane(light, _SIGMA))
