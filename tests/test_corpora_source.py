@@ -159,12 +159,13 @@ def test_archives_that_must_be_unpacked_first_say_how(tmp_path: Path) -> None:
         Source(tmp_path / "cut.zip")
 
 
-def test_zips_in_a_folder_stand_for_folders_unless_these_are_there(folder: Path) -> None:
+def test_zips_of_a_corpus_stand_for_folders_unless_these_are_there(folder: Path) -> None:
     pack(folder / "images.zip", {"zipped.png": b"z"})
     pack(folder / "more.zip", {"b.png": b"b"})
     (folder / "broken.zip").write_bytes(b"PK")
-    source = Source(folder)
-    assert source.names() == ["images/a.png", "more/b.png", "table.csv"]
+    archives = {"images.zip": "images", "MORE.zip": "part", "broken.zip": "broken"}
+    source = Source(folder, archives=archives)
+    assert source.names() == ["images.zip", "images/a.png", "part/b.png", "table.csv"]
     assert list(told(source)) == ["broken.zip"]
 
 

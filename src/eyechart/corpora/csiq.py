@@ -146,4 +146,5 @@ READER = Reader(
     references=len(REFERENCES),
     distorted=866,
     beside=("csiq.DMOS.xlsx",),
+    archives={"src_imgs.zip": "src_imgs", "dst_imgs.zip": "dst_imgs"},
 )

@@ -78,5 +78,10 @@ READER = Reader(
     references=0,
     distorted=10073,
     beside=(_PLAIN, _SETS),
+    archives={
+        "koniq10k_1024x768.zip": "1024x768",
+        "koniq10k_512x384.zip": "512x384",
+        "koniq10k_scores_and_distributions.zip": "koniq10k_scores_and_distributions",
+    },
     may_repeat=lambda first, second: True,
 )

@@ -18,6 +18,7 @@ from eyechart.corpora.tree import Tree
 
 NAME = "pipal"
 _REFERENCES = 200
+_FOLDERS = ("Train_Ref", "Train_Label", "Distortion_1", "Distortion_2", "Distortion_3", "Distortion_4")
 
 
 def _read(tree: Tree) -> Reading:
@@ -37,8 +38,7 @@ def _read(tree: Tree) -> Reading:
 
 def _label_files(tree: Tree) -> list[str]:
     """One file for each reference; their numbers have gaps."""
-    folder = f"{tree.root}train_label/".casefold()
-    return [file for file in tree.files if file.casefold().startswith(folder) and file.endswith(".txt")]
+    return [file for file in tree.files if "train_label/" in file.casefold() and file.endswith(".txt")]
 
 
 READER = Reader(
@@ -54,4 +54,5 @@ READER = Reader(
     read=_read,
     references=_REFERENCES,
     distorted=23200,
+    archives={f"{folder}.zip": folder for folder in _FOLDERS},
 )

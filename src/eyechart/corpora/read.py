@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from eyechart.corpora.corpus import REFERENCE, Corpus, Finding, Item
@@ -31,7 +32,7 @@ def read_corpus(name: str, path: Path, *, partial: bool = False) -> Corpus:
     reader = readers().get(name)
     if reader is None:
         raise EyechartError(f"There is no corpus {name!r}.", f"Known: {', '.join(sorted(readers()))}.")
-    source = Source(Path(path), reader.beside)
+    source = Source(Path(path), reader.beside, reader.archives)
     tree = tree_of(source, reader.title, reader.markers, reader.looks_for)
     reading = reader.read(tree)
     items, findings = _scored(reader, reading, partial=partial)
@@ -40,6 +41,8 @@ def read_corpus(name: str, path: Path, *, partial: bool = False) -> Corpus:
         raise EyechartError(f"{path} holds no picture of {reader.title}.", "Unpack the pictures there.")
     findings += [*source.findings, *reading.findings, *tree.findings, *_stray(reader, reading, tree)]
     findings += _missing(items, partial=partial)
+    if partial:
+        findings = [replace(found, damage=found.damage and found.kind != "missing") for found in findings]
     present.sort(key=lambda item: (item.distortion != REFERENCE, item.image_id))
     unique = sorted(set(findings), key=lambda finding: (finding.kind, finding.item, finding.reason))
     return Corpus(name, reader.title, tuple(present), tuple(unique), source, reader.scores, reader.licence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from eyechart.corpora.corpus import Finding, Item, Licence, Scores
@@ -51,6 +51,7 @@ class Reader:
         references: official number of references; None where the user decides.
         distorted: official number of rated (or distorted) pictures; None where the user decides.
         beside: files that may lie beside the corpus' folder.
+        archives: zips that may lie in the corpus' folder, and the folders that they stand for.
         stray_is_damage: whether a picture too many is damage; False where the archive is known to have some.
         may_repeat: whether two pictures may have the same pixels in the published corpus itself.
     """
@@ -65,5 +66,6 @@ class Reader:
     references: int | None
     distorted: int | None
     beside: tuple[str, ...] = ()
+    archives: Mapping[str, str] = field(default_factory=dict)
     stray_is_damage: bool = True
     may_repeat: Callable[[Item, Item], bool] = _never

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -33,23 +33,27 @@ class _Member:
 class Source:
     """Files by their posix names, relative to the place that the user named.
 
-    Zips that lie directly in a folder are read as the folders that they stand for (``src_imgs.zip`` as
+    Zips that a corpus is published in are read as the folders that they stand for (``src_imgs.zip`` as
     ``src_imgs/``), unless that folder is there. What is not safe to read is left out and told in `findings`:
     links out of the folder, links to folders, devices, absolute names and names with ``..``, names that are
     not UTF-8, files beyond 256 MiB. Threads may read at the same time.
     """
 
-    def __init__(self, path: Path, beside: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, path: Path, beside: tuple[str, ...] = (), archives: Mapping[str, str] | None = None
+    ) -> None:
         """Open a place.
 
         Args:
             path: a folder or a zip.
             beside: names of files that are also taken from the folder in which `path` lies.
+            archives: names of zips that may lie directly in the folder, and the folders that they stand for.
 
         Raises:
             EyechartError: there is nothing, or an archive that has to be unpacked first.
         """
         self.path = path
+        self._archives = {name.casefold(): folder for name, folder in (archives or {}).items()}
         self._members: dict[str, _Member] = {}
         self._findings: list[Finding] = []
         if path.is_dir():
@@ -104,16 +108,16 @@ class Source:
             if reason:
                 self._unsafe(name, reason)
                 continue
-            if path.parent == folder and path.suffix.lower() == ".zip":
-                if not (folder / path.stem).is_dir():
-                    self._mount(path)
+            stands_for = self._archives.get(name.casefold())
+            if stands_for and not (folder / stands_for).is_dir():
+                self._mount(path, stands_for)
                 continue
             self._members[name] = _Member(path.stat().st_size, path.read_bytes)
 
-    def _mount(self, path: Path) -> None:
+    def _mount(self, path: Path, folder: str) -> None:
         """Read a zip in the folder as a folder; one that cannot be read is told and costs nothing else."""
         try:
-            self._add_zip(path, f"{path.stem}/")
+            self._add_zip(path, f"{folder}/")
         except EyechartError as error:
             self._findings.append(Finding("unreadable", path.name, f"{error.what} {error.remedy}", True))
 
