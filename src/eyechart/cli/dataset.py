@@ -61,7 +61,7 @@ def build(
 
     sources = corpus_sources(corpus, partial=partial)
     config = DatasetConfig.of(
-        name=name or "-".join(source["name"] for source in sources) or "nano",
+        name=name or "-".join(sorted(source["name"] for source in sources)) or "nano",
         corpora=sources,
         corpus_crop=corpus_crop,
         synthetic=synthetic,
@@ -86,7 +86,7 @@ def corpus_sources(corpora: Sequence[str] | None, *, partial: bool) -> list[dict
         if not (name and found and path):
             raise EyechartError(f"--corpus {text} is not NAME=PATH", "e.g. --corpus kadid10k=/data/kadid10k")
         sources.append({"name": name, "path": Path(path).expanduser(), "partial": partial})
-    return sorted(sources, key=lambda source: str(source["name"]))
+    return sources
 
 
 def check(

@@ -128,7 +128,7 @@ class DatasetConfig(BaseModel):
                 raise ValueError(f"there is no reader for {name!r}; known: {', '.join(readers())}")
         if len({corpus.name for corpus in corpora}) < len(corpora):
             raise ValueError("each corpus can be given once")
-        return corpora
+        return tuple(sorted(corpora, key=lambda corpus: corpus.name))  # the order given decides nothing
 
     @field_validator("types")
     @classmethod

@@ -79,8 +79,8 @@ def read_corpora(config: DatasetConfig) -> Rated:
 
 def _digest(corpus: Corpus) -> str:
     """Return a digest of a corpus' tables and of the sizes of its files."""
-    facts = [[*asdict(item).values(), corpus.source.size(item.file)] for item in corpus.items]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    facts = [[*vars(item).values(), corpus.source.size(item.file)] for item in corpus.items]
+    return hashlib.sha256(json.dumps(facts, default=dict).encode()).hexdigest()
 
 
 def plan_rated(

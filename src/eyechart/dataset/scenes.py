@@ -23,8 +23,6 @@ def scenes_of(corpora: Sequence[Corpus], photos: Photos) -> dict[str, str]:
 
     Pictures that cannot be decoded are left out here; they are told when their turn comes.
     """
-    if not corpora:
-        return {}
     found: list[tuple[str, Callable[[], Pixels]]] = []
     for corpus in corpora:
         for item in corpus.items:
@@ -33,6 +31,8 @@ def scenes_of(corpora: Sequence[Corpus], photos: Photos) -> dict[str, str]:
                 found.append((content_of(corpus.name, item.image_id), read))
     photographs = [(scene.content, scene.path) for scene in photos.scenes if scene.path is not None]
     found += [(content, partial(read_photo, path)) for content, path in photographs]
+    if not corpora or not found:
+        return {}
     pictures = (read() for _, read in track(found, "comparing undistorted pictures", len(found)))
     return join([content for content, _ in found], pictures)
 
