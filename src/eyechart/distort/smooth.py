@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from eyechart.distort.kernels import gaussian
 from eyechart.distort.registry import Pixels, Reals
+from eyechart.distort.ties import near_ties
 
 _DOUBT = 0.0001, 0.000002  # grey levels, and per tap: more than twice OpenCV's error in float32
 _BATCH = 256  # values computed one by one at a time, each from a square of pixels
@@ -25,8 +26,7 @@ def smoothed(image: Pixels, sigma: float) -> NDArray[np.floating]:
     """
     reach = math.ceil(2 * sigma)
     levels: NDArray[np.float32] = _smoothed(image.astype(np.float32), sigma, reach)
-    rest = cv2.subtract(levels, cv2.add(levels, (0, 0, 0, 0), dtype=cv2.CV_8U), dtype=cv2.CV_32F)
-    doubtful = np.flatnonzero(np.abs(rest, out=rest) > 0.5 - _DOUBT[0] - _DOUBT[1] * (2 * reach + 1))
+    doubtful = near_ties(levels, _DOUBT[0] + _DOUBT[1] * (2 * reach + 1))
     if 32 * doubtful.size * (2 * reach + 1) > levels.size:  # about where this becomes slower than all again
         return _smoothed(image.astype(np.float64), sigma, reach)
     wide = cv2.copyMakeBorder(image, *4 * (reach,), cv2.BORDER_REPLICATE)
