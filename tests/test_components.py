@@ -36,6 +36,8 @@ def build(model_type: str) -> Any:
     """Return a model of full size without weights, from its default configuration."""
     from transformers import CONFIG_MAPPING, AutoModelForImageTextToText
 
+    import eyechart.models  # noqa: F401 (registers what transformers lacks)
+
     if model_type not in CONFIG_MAPPING:
         pytest.skip(f"this transformers has no {model_type}")
     try:
