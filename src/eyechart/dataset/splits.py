@@ -117,6 +117,8 @@ def _parts(splits: Any, where: str, corpus: str, index: int) -> dict[str, str]:
     if not isinstance(splits[index], dict) or set(splits[index]) != set(_PARTS):
         raise EyechartError(f"{where}: split {index} is not whole", f"it needs {', '.join(_PARTS)}")
     for part, references in splits[index].items():
+        if not isinstance(references, list):
+            raise EyechartError(f"{where}: {part} holds no list", "list the references")
         for reference in references:
             content = content_of(corpus, PurePosixPath(str(reference)).stem)
             if content not in known:
