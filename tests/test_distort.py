@@ -50,9 +50,11 @@ SPREAD = {
     "saturation_lab": 7.0,
     "color_diffusion": 7.0,
     "color_shift": 7.0,
+    "jpeg2000": 6.5,  # that implementation left out the codec's colour transform, which is worth 1 to 3 dB
 }
 NO_CHANGE = {("gaussian_blur", 1), ("motion_blur", 1), ("saturation_lab", 1), ("mean_shift", 3)}
 SIGNED = {"contrast_change", "saturation_hsv", "mean_shift"}
+CHANCE = {"jpeg_transmission", "jpeg2000_transmission"}  # what a wrong bit costs depends on where it is
 DIGEST = """
 import hashlib, numpy as np
 from eyechart.distort import distort, registry
@@ -110,7 +112,7 @@ def test_only_the_known_levels_change_nothing(photo: Pixels) -> None:
     assert invisible == NO_CHANGE
 
 
-@pytest.mark.parametrize("name", sorted(set(registry()) - SIGNED))
+@pytest.mark.parametrize("name", sorted(set(registry()) - SIGNED - CHANCE))
 def test_a_higher_level_is_further_from_the_photograph(photo: Pixels, name: str) -> None:
     found = [psnr(distort(photo, name, level=level), photo) for level in range(1, 6)]
     assert found == sorted(found, reverse=True)

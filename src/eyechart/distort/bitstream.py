@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
 from numpy.typing import NDArray
-
-from eyechart.distort.registry import Pixels
-
-_BATCH = 256  # bursts drawn at a time
 
 
 def damage_jpeg(stream: bytes, rate: float, burst: int, draw: np.random.Generator) -> bytes:
@@ -58,36 +55,30 @@ def flip_bits(data: bytes, rate: float, burst: int, draw: np.random.Generator) -
 
     The channel is that of Gilbert and Elliott: as a rule no bit is wrong; now and then a bad state begins
     with a wrong bit, and every further bit of it is wrong with probability one half. It lasts ``burst`` bits
-    on average (geometric); 1 gives single wrong bits. With the same draw the bursts of one rate are among
-    those of every higher one.
+    on average (geometric); 1 gives single wrong bits.
     """
     if not data:
         return data
     bits = 8 * len(data)
-    expected = bits * rate / (1 + (burst - 1) / 2)  # bursts
-    found: list[NDArray[np.int64]] = []
-    last = 0.0
-    while last < expected:
-        arrivals = last + np.cumsum(draw.standard_exponential(_BATCH))  # of a Poisson process of rate 1
-        arrived = arrivals < expected
-        arrived[0] |= not found
-        found.append(_batch(bits, burst, draw)[arrived])
-        last = float(arrivals[-1])
-    places = np.concatenate(found).ravel()
-    places = places[(places >= 0) & (places < bits)]
-    damaged: Pixels = np.frombuffer(data, np.uint8).copy()
+    starts = _starts(bits, rate / (1 + (burst - 1) / 2), draw)[:, None]
+    lengths = draw.geometric(1 / burst, size=starts.shape)
+    after = np.arange(lengths.max())
+    wrong = (after < lengths) & (draw.random((len(starts), len(after))) < 0.5)
+    wrong[:, 0] = True
+    places = (starts + after)[wrong]
+    places = places[places < bits]
+    damaged = np.frombuffer(data, np.uint8).copy()
     np.bitwise_xor.at(damaged, places >> 3, (128 >> (places & 7)).astype(np.uint8))
     return damaged.tobytes()
 
 
-def _batch(bits: int, burst: int, draw: np.random.Generator) -> NDArray[np.int64]:
-    """Return the places of the wrong bits of a batch of bursts, one burst a row; -1 where a bit is right."""
-    start = draw.integers(bits, size=(_BATCH, 1))
-    length = draw.geometric(1 / burst, size=(_BATCH, 1))
-    after = np.arange(8 * burst)
-    wrong = (after < length) & (draw.random((_BATCH, 8 * burst)) < 0.5)
-    wrong[:, 0] = True
-    return np.where(wrong, start + after, -1)
+def _starts(bits: int, chance: float, draw: np.random.Generator) -> NDArray[np.int64]:
+    """Return where bursts begin that have the same chance to begin at every bit; at least one."""
+    often = bits * chance
+    gaps = draw.geometric(chance, size=math.ceil(often + 6 * math.sqrt(often) + 10))
+    places = gaps.cumsum() - 1
+    places = places[places < bits]
+    return places if len(places) else draw.integers(bits, size=1)
 
 
 def _scan(stream: bytes) -> int:

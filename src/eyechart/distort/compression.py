@@ -81,7 +81,7 @@ def avif(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
 @register(
     "noisy_compression",
     family="compression",
-    severity=Severity("variance", "of values in 0 to 1", 0.00001, 0.0625),
+    severity=Severity("variance", "of values in 0 to 1", 0.00001, 0.25),
     targets={"tid2013": TID2013_PSNR},
     space="YCbCr",
     source="TID2013 21: white noise, then JPEG with steps that suit the noise (own realisation)",
