@@ -185,8 +185,10 @@ def _sums(result: dict[str, Any]) -> list[str]:
                 f"{library}: {mean:.2f} times our time in the geometric mean of {len(ratios)} types."
             )
     if result["peers"]:
-        slower = [f"{p['type']} ({_beside(p)})" for p in result["peers"] if p["peer_ms"] < p["ours_ms"]]
-        lines.append(f"Slower than a peer: {'; '.join(slower) or 'none'}.")
+        slower = [
+            f"{p['type']} ({_beside(p)})" for p in result["peers"] if p["peer_ms"] < p["ours_ms"] * 0.95
+        ]
+        lines.append(f"Slower than a peer by more than 5 %: {'; '.join(slower) or 'none'}.")
     return [line for pair in zip(lines, [""] * len(lines), strict=True) for line in pair]
 
 

@@ -65,9 +65,9 @@ def test_types_families_all_and_compositions() -> None:
 
 def test_a_corpus_narrows_families_but_not_types() -> None:
     tid = [name for name, kind in registry().items() if "tid2013" in kind.corpora]
-    if not tid:
-        pytest.skip("no type has levels of TID2013 yet")
-    assert names("all", "3", corpus="tid2013") == [f"{name}_3" for name in tid]
+    versions = parse_versions("all", "3", corpus="tid2013")
+    assert [version.distortion for version in versions] == tid
+    assert names("jpeg,comfort_noise", "3", corpus="tid2013") == ["jpeg_tid2013_3", "comfort_noise_3"]
     with pytest.raises(EyechartError, match="no levels for the corpus"):
         names("jitter", "3", corpus="tid2013")
     with pytest.raises(EyechartError, match="none of"):

@@ -52,8 +52,7 @@ def made(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(source: Path, out: Path, types: str = TYPES, levels: str = "2,5", **options: Any) -> Result:
-    severities = options.pop("severities", ())
-    versions = parse_versions(types, levels, severities, options.get("corpus"))
+    versions = parse_versions(types, levels, options.pop("severities", ()), options.pop("corpus", None))
     return distort_folder(source, out, versions, **{"jobs": 1, **options})
 
 
@@ -199,6 +198,14 @@ def test_bad_pictures_are_set_aside_with_the_reason(tmp_path: Path) -> None:
     assert {name.split("/")[0] for name in files(out)} == {"config.yaml", "good.png", "set_aside.csv"}
 
 
+def test_a_version_that_cannot_be_made_is_set_aside_on_its_own(tmp_path: Path) -> None:
+    Image.fromarray(picture(0, 2, 17_000)).save(tmp_path / "wide.png")
+    result = run(tmp_path / "wide.png", tmp_path / "out", types="webp,jpeg", levels="3")
+    assert (result.made, [one.item for one in result.set_aside]) == (1, ["wide.png/webp_3"])
+    assert "16383" in result.set_aside[0].reason
+    assert list(table(tmp_path / "out").index) == ["wide.png/jpeg_3"]
+
+
 def _png_with_size(width: int, height: int) -> bytes:
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header
@@ -227,6 +234,24 @@ def test_settings_that_differ_and_folders_that_overlap_are_refused(photos: Path,
         run(photos / "nowhere", made)
     with pytest.raises(EyechartError, match="not a run"):
         run(made, photos)  # a folder with the user's own files is never written to
+
+
+def test_levels_of_two_corpora_lie_side_by_side(photos: Path, tmp_path: Path) -> None:
+    for corpus in (None, "kadid10k", "imagenet_c"):
+        run(photos / "a.png", tmp_path / "out", types="jpeg", levels="3", corpus=corpus)
+    rows = table(tmp_path / "out")
+    assert dict(zip(rows.index, rows["severity"], strict=True)) == {
+        "a.png/jpeg_3": find("jpeg").at_level(3, "kadid10k"),
+        "a.png/jpeg_imagenet_c_3": find("jpeg").at_level(3, "imagenet_c"),
+    }
+
+
+def test_a_level_set_by_psnr_is_recorded_with_its_severity(photos: Path, tmp_path: Path) -> None:
+    run(photos / "a.png", tmp_path / "out", types="white_noise", levels="2", corpus="tid2013")
+    row = table(tmp_path / "out").loc["a.png/white_noise_tid2013_2"]
+    assert row["psnr"] == pytest.approx(30, abs=0.1)
+    again = distort(picture(0), "white_noise", severity=float(str(row["severity"])), image_id="a.png")
+    np.testing.assert_array_equal(np.array(Image.open(tmp_path / "out" / row["file"])), again)
 
 
 def test_webp_loses_nothing(photos: Path, made: Path, tmp_path: Path) -> None:

@@ -59,9 +59,7 @@ def distort(
         typer.echo(write_sheet(source, out, versions, seed=seed, stretch=stretch))
         return
     versions = parse_versions(types, levels, severity or (), corpus)
-    result = distort_folder(
-        source, out, versions, corpus=corpus, seed=seed, stretch=stretch, format=format, jobs=jobs
-    )
+    result = distort_folder(source, out, versions, seed=seed, stretch=stretch, format=format, jobs=jobs)
     typer.echo(f"{result.made} made, {result.kept} there before, {len(result.set_aside)} set aside")
     if result.set_aside:
         typer.echo(f"why they were set aside: {out / 'set_aside.csv'}")

@@ -46,7 +46,6 @@ def distort_folder(
     out: Path,
     versions: Sequence[Version],
     *,
-    corpus: str | None = None,
     seed: int = 0,
     stretch: bool = False,
     format: str = "png",
@@ -62,7 +61,6 @@ def distort_folder(
         source: the folder, or the picture.
         out: where the versions go; a folder of its own.
         versions: see :func:`parse_versions`.
-        corpus: whose levels the versions use, as it was parsed; all versions in ``out`` share it.
         seed: of the random distortions.
         stretch: spread the values over 0 to 255 before and after each distortion (KADID-10k).
         format: "png" or "webp", both without loss.
@@ -79,7 +77,7 @@ def distort_folder(
     _apart(source, out)
     pictures, aside = _find(source)
     libraries = _libraries()
-    settings = {"corpus": corpus, "seed": seed, "stretch": stretch, "format": format}
+    settings = {"seed": seed, "stretch": stretch, "format": format}
     run = Run.create(out, {"distort": {**settings, "eyechart": __version__, "libraries": libraries}})
     job = Job(out, tuple(versions), seed, stretch, format, libraries)
     made = kept = 0

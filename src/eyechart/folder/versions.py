@@ -17,8 +17,9 @@ class Version:
     """One version of a picture.
 
     Attributes:
-        name: of its file, without the suffix: ``jpeg_3`` (a level), ``jpeg=10`` (a severity), and the same
-            joined by "+" where several distortions follow each other.
+        name: of its file, without the suffix: ``jpeg_3`` (a level), ``jpeg_tid2013_3`` (of a corpus that is
+            not the type's first), ``jpeg=10`` (a severity), and these joined by "+" where several distortions
+            follow each other.
         steps: the distortions, in order.
     """
 
@@ -93,7 +94,7 @@ def _of_type(word: str, levels: Sequence[int], corpus: str | None) -> Iterator[V
         parts = [_part(part) for part in name.split("+")]
         for level in levels if any(own is None for _, own in parts) else (0,):
             steps = tuple(_step(kind, level if own is None else own, corpus) for kind, own in parts)
-            yield Version("+".join(f"{step.type}_{step.level}" for step in steps), steps)
+            yield Version("+".join(map(_name, steps)), steps)
 
 
 def _part(text: str) -> tuple[str, int | None]:
@@ -127,9 +128,11 @@ def _of_severity(word: str) -> Version:
     steps = tuple(
         Step(name, severity=find(name).check(number)) for name, number in zip(names, numbers, strict=True)
     )
-    return Version("+".join(f"{step.type}={_plain(step.severity or 0.0)}" for step in steps), steps)
+    return Version("+".join(map(_name, steps)), steps)
 
 
-def _plain(number: float) -> str:
-    """Return a number in as few digits as tell it from all others."""
-    return repr(number).removesuffix(".0")
+def _name(step: Step) -> str:
+    if step.severity is not None:
+        return f"{step.type}={repr(step.severity).removesuffix('.0')}"  # all digits, so that no two are one
+    first = step.corpus in (None, find(step.type).corpora[0])
+    return f"{step.type}_{step.level}" if first else f"{step.type}_{step.corpus}_{step.level}"
