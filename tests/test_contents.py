@@ -55,7 +55,7 @@ def test_the_table_is_the_measured_one() -> None:
     with TABLE.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 35
-    found = []
+    found: list[str] = []
     for row in rows:
         names = {content_of(corpus, row[corpus]) for corpus in ("live", "tid2008", "tid2013") if row[corpus]}
         if row["kodak"]:
