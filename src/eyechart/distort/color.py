@@ -63,14 +63,14 @@ def saturation_lab(image: Pixels, severity: float, draw: np.random.Generator) ->
 @register(
     "saturation_ycbcr",
     family="color",
-    severity=Severity("factor", "of Cb and Cr", 0.0, 20.0, worse="both", identity=(1.0, 1.0)),
+    severity=Severity("factor", "of Cb and Cr", -1.0, 20.0, worse="both", identity=(1.0, 1.0)),
     levels={_WEAKEN: (0.6, 0.4, 0.2, 0.1, 0.0), _STRENGTHEN: (2.0, 3.0, 5.0, 8.0, 16.0)},
     targets={"tid2013": TID2013_PSNR},
     source="TID2013 18 (change of colour saturation) and DepictQA: Cb and Cr about their neutral value",
     space="YCbCr (BT.601, full range)",
 )
 def saturation_ycbcr(image: Pixels, severity: float, draw: np.random.Generator) -> Made:
-    """Scale Cb and Cr, Y kept: each channel's distance to the luma is scaled."""
+    """Scale Cb and Cr, Y kept: each channel's distance to the luma. A negative one turns the hue around."""
     brightness = luma(image)
     factor = np.float32(severity)
     levels: Levels = cv2.merge([brightness + factor * (plane - brightness) for plane in cv2.split(image)])
