@@ -6,14 +6,18 @@ import math
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from eyechart.distort.blocks import SIDE
 from eyechart.distort.draws import normal_table, words
 from eyechart.distort.registry import TID2013_PSNR, Pixels, Reals, Severity, register
 from eyechart.distort.shrinkage import without_small
 
 _GRIDS = ((0, 0), (2, 4), (4, 2), (6, 6))
-_NOISE_KEPT_OUT = 2.6  # times its standard deviation: as much survives as in KADID-10k's level 5
-_ROUNDS = 24
+# Thresholds from the lowest to the highest frequency, in standard deviations of the noise: what survives has
+# the spectrum of the noise that survives in KADID-10k's level 5.
+_THRESHOLDS = 2.2 + 1.2 * np.add.outer(np.arange(SIDE), np.arange(SIDE)) / (2 * SIDE - 2)
+_ROUNDS = 8
 # Means of a few pixels may be ties; a hair above them, the last bits of a sum cannot decide a pixel.
 _HAIR = 1e-7
 
@@ -31,36 +35,50 @@ def denoise(image: Pixels, severity: float, draw: np.random.Generator) -> Reals:
 
     Detail is smeared, and noise that survives stands as short strokes and blotches in false colours.
     KADID-10k denoised with the network DnCNN, which is not part of this package. In the one public sample
-    (level 5) what is left of the noise has the spectrum and size of this, but DnCNN leaves longer strokes,
-    keeps the contrast of dark places better, and its residual is less alike between the channels.
+    (level 5) what is left has the same spectrum and size, but DnCNN leaves longer strokes, keeps the
+    contrast of dark places better, and its residual is less alike between the channels.
     """
     noisy = image + (255 * math.sqrt(severity) * normal_table())[words(draw, *image.shape)]
     np.clip(np.rint(noisy, out=noisy), 0, 255, out=noisy)
-    threshold = _NOISE_KEPT_OUT * float(np.std(noisy - image))
-    return _pixels(without_small(_planes(noisy), threshold, _GRIDS))
+    return _pixels(without_small(_planes(noisy), np.std(noisy - image) * _THRESHOLDS, _GRIDS))
 
 
 @register(
     "sparse_sampling",
     family="restoration",
-    severity=Severity("share", "of the pixels kept", 0.02, 1.0, worse="low", identity=(1.0, 1.0)),
+    severity=Severity("share", "of the pixels kept", 0.005, 1.0, worse="low", identity=(1.0, 1.0)),
     targets={"tid2013": TID2013_PSNR},
     source="TID2013 24, sparse sampling and reconstruction; own definition of the name",
 )
 def sparse_sampling(image: Pixels, severity: float, draw: np.random.Generator) -> Reals:
     """Keep randomly chosen pixels and fill in the rest so that 8 x 8 blocks have few DCT coefficients.
 
-    Iterated thresholding: set small coefficients to zero, put the kept pixels back, and lower the threshold.
+    The first guess is the weighted mean of the kept pixels near by; then small coefficients are set to zero
+    and the kept pixels put back, with an ever lower threshold.
     """
     kept = draw.random(image.shape[:2]) < severity
     kept[draw.integers(image.shape[0]), draw.integers(image.shape[1])] = True  # of a tiny image at least one
     planes = _planes(image.astype(np.float64))
     known = planes[:, kept]
-    found = np.where(kept, planes, known.mean(axis=1)[:, None, None])
-    for turn, threshold in enumerate(np.geomspace(400.0, 4.0, _ROUNDS)):
-        found = without_small(found, threshold, [(3 * turn % 8, 5 * turn % 8)])
+    found = _interpolated(planes, kept, 0.6 / math.sqrt(severity))
+    for turn, threshold in enumerate(np.geomspace(60.0, 4.0, _ROUNDS)):
         found[:, kept] = known
+        found = without_small(found, threshold, [(3 * turn % 8, 5 * turn % 8)])
+    found[:, kept] = known
     return _pixels(found)
+
+
+def _interpolated(planes: Reals, kept: NDArray[np.bool_], sigma: float) -> Reals:
+    """Return the mean of the kept values near by, weighted by a Gaussian; far from any, the mean of all."""
+    far = 1e-6  # the weight of all
+    weights = cv2.GaussianBlur(kept.astype(np.float64), (0, 0), sigma) + far
+    means = planes[:, kept].mean(axis=1)
+    sums = [
+        cv2.GaussianBlur(plane * kept, (0, 0), sigma) + far * mean
+        for plane, mean in zip(planes, means, strict=True)
+    ]
+    found: Reals = np.stack(sums) / weights
+    return found
 
 
 def _planes(levels: Reals) -> Reals:

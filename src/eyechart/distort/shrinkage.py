@@ -10,12 +10,13 @@ from eyechart.distort.blocks import SIDE, cosine, from_blocks, from_cosine, to_b
 from eyechart.distort.registry import Reals
 
 
-def without_small(planes: Reals, threshold: float, grids: Sequence[tuple[int, int]]) -> Reals:
+def without_small(planes: Reals, threshold: float | Reals, grids: Sequence[tuple[int, int]]) -> Reals:
     """Return the mean over grids of planes whose small cosine coefficients are set to zero.
 
     Args:
         planes: float64 (channels, height, width).
-        threshold: coefficients of the orthonormal transform up to this size go; each block's mean stays.
+        threshold: coefficients of the orthonormal transform up to this size go, or up to one size for each
+            frequency (8 x 8); each block's mean stays.
         grids: rows and columns, 0 to 7, by which each begins later than 8 px before the image.
     """
     height, width = planes.shape[1:]
