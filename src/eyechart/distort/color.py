@@ -57,7 +57,7 @@ def saturation_lab(image: Pixels, severity: float, draw: np.random.Generator) ->
     def make(pixels: Pixels, real: Real) -> Levels:
         return levels_of(cv2.transform(roots(pixels, real), stretch))
 
-    return settled(make, image, doubt=0.006 + 0.0001 * (1 + severity) ** 3)
+    return settled(make, image, doubt=0.008 + 0.0002 * (1 + severity) ** 3)
 
 
 @register(
