@@ -24,7 +24,10 @@ def distort(
         typer.Argument(metavar="OUT", help="A folder of its own; the same command resumes. Or the sheet."),
     ] = None,
     types: Annotated[
-        str, typer.Option(help="Types, families or all, separated by commas; A+B for one after the other.")
+        str,
+        typer.Option(
+            help="Types, families or all, by commas; A+B: one after the other; jpeg@3: its own level."
+        ),
     ] = "",
     levels: Annotated[str, typer.Option(help="E.g. 1-5 or 1,3.")] = "1-5",
     severity: Annotated[
@@ -44,7 +47,11 @@ def distort(
         bool, typer.Option("--sheet", help="One page of all versions of the picture IN: OUT.png or OUT.html.")
     ] = False,
 ) -> None:
-    """Distort pictures: every type at every level, with a table of all parameters."""
+    """Distort pictures: every type at every level, with a table of all parameters.
+
+    The versions of IN/sub/a.jpg lie in OUT/sub/a.jpg/, named after type and level (jpeg_3.png) or severity
+    (jpeg=10.png); OUT/manifest.parquet lists them all, OUT/set_aside.csv what could not be used, and why.
+    """
     if show:
         _list()
         return
@@ -71,10 +78,10 @@ def _list() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from eyechart.distort import registry
+    from eyechart.distort import FAMILIES, registry
 
     table = Table("type", "family", "severity", "range", "levels", "source", box=None, pad_edge=False)
-    for kind in sorted(registry().values(), key=lambda kind: (kind.family, kind.name)):
+    for kind in sorted(registry().values(), key=lambda kind: (FAMILIES.index(kind.family), kind.name)):
         spec = kind.severity
         levels = {name: " ".join(f"{value:g}" for value in values) for name, values in kind.levels.items()}
         levels |= {

@@ -17,7 +17,7 @@ from pathlib import Path
 from eyechart import __version__
 from eyechart.corpora.photos import SUFFIXES, SetAside, picture_files
 from eyechart.errors import EyechartError
-from eyechart.folder.make import FORMATS, Job, Kept, Made, Outcome, Picture, make_versions
+from eyechart.folder.make import FORMATS, Job, Outcome, Picture, make_versions
 from eyechart.folder.records import write_manifest
 from eyechart.folder.versions import Version
 from eyechart.progress import track
@@ -80,19 +80,19 @@ def distort_folder(
     settings = {"seed": seed, "stretch": stretch, "format": format}
     run = Run.create(out, {"distort": {**settings, "eyechart": __version__, "libraries": libraries}})
     job = Job(out, tuple(versions), seed, stretch, format, libraries)
-    made = kept = 0
+    counts = {"made": 0, "kept": 0}
     outcomes = _outcomes(pictures, job, jobs)
     for outcome in track(outcomes, "distorting", total=len(pictures) * len(versions)):
-        made += isinstance(outcome, Made)
-        kept += isinstance(outcome, Kept)
         if isinstance(outcome, SetAside):
             aside.append(outcome)
+        else:
+            counts[outcome] += 1
     _write_aside(run, aside)
     for left in out.rglob(".*.partial"):  # half-written by a job that was killed
         left.unlink(missing_ok=True)
-    if not made + kept:
+    if not any(counts.values()):
         raise EyechartError(f"nothing in {source} could be distorted ({_first(aside)})", "mend the pictures")
-    return Result(made, kept, tuple(aside), write_manifest(out))
+    return Result(counts["made"], counts["kept"], tuple(aside), write_manifest(out))
 
 
 def _apart(source: Path, out: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import cv2
 from PIL import Image
@@ -42,42 +43,34 @@ class Job:
     libraries: str
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A version that was there."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """A version that was made."""
-
-
-Outcome = Kept | Made | SetAside
+Outcome = Literal["made", "kept"] | SetAside
 
 
 def make_versions(picture: Picture, job: Job) -> Iterator[Outcome]:
     """Make what is missing of a picture's versions, and yield what became of each.
 
-    The picture is read once. One that cannot be read is set aside as a whole, a version that cannot be made
-    of it (too small, say) on its own.
+    The picture is decoded once. One that cannot be read is set aside as a whole, a version that cannot be
+    made of it (too large for a codec, say) on its own.
 
     Raises:
-        EyechartError: the file system refused.
+        EyechartError: the file system refused to write.
     """
     try:
-        if not picture.path.is_file():
-            raise EyechartError("Not a plain file.")
-        records = Records(job.out, picture.source, _sha256(picture.path))
-        missing = [version for version in job.versions if _image_id(picture, version) not in records]
-        if missing:
-            pixels = read_photo(picture.path)
+        digest = _sha256(picture.path)
     except OSError as error:
         yield SetAside(picture.source, f"Cannot be read: {error.strerror or error}.")
         return
+    records = Records(job.out, picture.source, digest)
+    missing = [version for version in job.versions if _image_id(picture, version) not in records]
+    for _ in range(len(job.versions) - len(missing)):
+        yield "kept"
+    if not missing:
+        return
+    try:
+        pixels = read_photo(picture.path)
     except EyechartError as error:
         yield SetAside(picture.source, error.what)
         return
-    yield from [Kept()] * (len(job.versions) - len(missing))
     for version in missing:
         yield _make(picture, pixels, version, job, records)
 
@@ -94,14 +87,14 @@ def _make(picture: Picture, pixels: Pixels, version: Version, job: Job, records:
         error.add_note(f"while making {image_id}")
         raise
     file = f"{image_id}.{job.format}"
-    data = _encoded(steps[-1].pixels, job.format)
+    data = encoded(steps[-1].pixels, job.format)
     with writing(job.out / file) as partial:
         partial.write_bytes(data)
     asked = {"seed": job.seed, "stretch": job.stretch, "bytes": len(data)}
     made_by = {"eyechart": __version__, "libraries": job.libraries}
     names = {"image_id": image_id, "source": picture.source, "file": file}
     records.add({**names, **_row(steps, pixels), **asked, **made_by})
-    return Made()
+    return "made"
 
 
 def _row(steps: tuple[Distorted, ...], original: Pixels) -> Row:
@@ -134,11 +127,13 @@ def _image_id(picture: Picture, version: Version) -> str:
 
 
 def _sha256(path: Path) -> str:
+    if not path.is_file():  # a pipe would never end
+        raise OSError("not a plain file")
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _encoded(image: Pixels, format: str) -> bytes:
+def encoded(image: Pixels, format: str = "png") -> bytes:
     """Return an image without loss. These settings take 5 ms at 512x384; the tightest take ten times that."""
     if format == "png":
         return bytes(cv2.imencode(".png", image[..., ::-1])[1])

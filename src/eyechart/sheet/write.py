@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-import cv2
-
 from eyechart import __version__
 from eyechart.corpora.photos import read_photo
 from eyechart.distort import Pixels
 from eyechart.errors import EyechartError
 from eyechart.folder import Version
+from eyechart.folder.make import encoded
 from eyechart.runs import writing
 from eyechart.sheet.cells import Row, sheet_rows
 
@@ -51,7 +50,7 @@ def write_sheet(
 def _png(title: str, about: str, rows: Sequence[Row]) -> bytes:
     from eyechart.sheet.drawing import drawn
 
-    return _encoded(drawn(title, about, rows))
+    return encoded(drawn(title, about, rows))
 
 
 def _html(title: str, about: str, rows: Sequence[Row]) -> bytes:
@@ -69,8 +68,4 @@ def _html(title: str, about: str, rows: Sequence[Row]) -> bytes:
 
 
 def _uri(image: Pixels) -> str:
-    return f"data:image/png;base64,{base64.b64encode(_encoded(image)).decode()}"
-
-
-def _encoded(image: Pixels) -> bytes:
-    return bytes(cv2.imencode(".png", image[..., ::-1])[1])
+    return f"data:image/png;base64,{base64.b64encode(encoded(image)).decode()}"
