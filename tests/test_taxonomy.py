@@ -109,12 +109,12 @@ def test_a_map_of_ones_own_may_refuse_a_type_with_a_reason(tmp_path: Path) -> No
         found.label("live", "jp2k")
 
 
-def test_a_map_may_name_types_that_only_another_corpus_has(tmp_path: Path) -> None:
-    text = SHIPPED.read_text().replace("    authentic:", "    rain: noise\n    authentic:")
-    found = load_label_map(str(_written(tmp_path, text)))
-    assert found.label("street", "rain") == "noise"
+def test_a_corpus_without_a_section_is_one_of_the_others() -> None:
+    found = load_label_map("paper8")
+    assert found.label("folder", "jpeg") == found.label("koniq10k", "jpeg") == "compression"
+    assert found.label("imagenet_c", "snow") is None
     with pytest.raises(EyechartError, match="under others"):
-        load_label_map("paper8").label("street", "rain")
+        found.label("folder", "rain")
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,7 @@ def test_a_map_may_name_types_that_only_another_corpus_has(tmp_path: Path) -> No
         ("    pink_noise: noise\n    gaussian", "    gaussian", "csiq.pink_noise is missing"),
         ("  csiq:\n", "  csiq:\n    lens_blur: blur\n", "csiq.lens_blur is no distortion of this corpus"),
         ("  csiq:\n", "  csiqq:\n", "map.csiq is missing"),
+        ("    jitter: jitter\n", "    jitter: jitter\n    rain: noise\n", "photos.rain is no distortion"),
         ("  csiq:\n", "  cid:\n    none: clean\n  csiq:\n", "map.cid is no corpus"),
         ("  dead_leaves: *made\n", "  dead_leaves: all\n", "map.dead_leaves holds no types"),
         ("    authentic: {label: null", "    wild: {label: null", "others.authentic is missing"),

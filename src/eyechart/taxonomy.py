@@ -12,7 +12,6 @@ import yaml
 from eyechart.errors import EyechartError
 
 CLEAN = "none"  # the distortion of a picture without distortion
-AUTHENTIC = "authentic"  # the distortion of a picture whose corpus publishes no types
 MADE = ("photos", "dead_leaves")  # corpora whose distortions Eyechart makes itself
 OTHERS = "others"  # a map's section for every corpus without a section of its own
 _SHIPPED = Path(__file__).parent / "label_maps"
@@ -89,7 +88,7 @@ class LabelMap:
             found["version"],
             tuple(found["labels"]),
             {_pair(key): label for key, label in found["entries"].items()},
-            {_pair(key): reason for key, reason in found["reasons"].items()},
+            {_pair(key): reason for key, reason in found.get("reasons", {}).items()},  # 0.1 kept none
         )
 
     def _key(self, corpus: str, distortion: str) -> tuple[str, str]:
@@ -166,10 +165,6 @@ def _checked(found: Any, path: Path) -> LabelMap:
             if label is None:
                 reasons[corpus, distortion] = reason
     _complete(entries, labels, path)
-    from eyechart.distort import registry
-
-    entries = {k: v for k, v in entries.items() if k[0] not in MADE or k[1] in {CLEAN, *registry()}}
-    reasons = {k: v for k, v in reasons.items() if k in entries}
     return LabelMap(found["name"], found["version"], labels, entries, reasons)
 
 
@@ -200,7 +195,7 @@ def _complete(entries: Mapping[tuple[str, str], str | None], labels: tuple[str, 
                 f"{path}: map.{corpus}.{distortion} is missing",
                 "give it a label, or write {label: null, reason: why}",
             )
-        for distortion in sorted(sections[corpus] - known) if corpus not in (OTHERS, *MADE) else ():
+        for distortion in sorted(sections[corpus] - known):
             raise EyechartError(
                 f"{path}: map.{corpus}.{distortion} is no distortion of this corpus",
                 f"known: {', '.join(sorted(known))}",
@@ -216,6 +211,7 @@ def _complete(entries: Mapping[tuple[str, str], str | None], labels: tuple[str, 
 
 def _required() -> dict[str, set[str]]:
     """Return the distortions that each section of a map must assign, no more and no less."""
+    from eyechart.corpora.corpus import AUTHENTIC
     from eyechart.corpora.types import TYPES
     from eyechart.distort import registry
 

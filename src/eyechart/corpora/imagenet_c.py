@@ -14,44 +14,25 @@ from eyechart.corpora.corpus import Finding, Item, Licence
 from eyechart.corpora.decode import is_picture
 from eyechart.corpora.reader import Reader, Reading
 from eyechart.corpora.tree import Tree
+from eyechart.corpora.types import TYPES
 from eyechart.errors import EyechartError
 
 NAME = "imagenet_c"
-TYPES = {  # to Eyechart's names; weather and elastic_transform keep their own
-    "gaussian_noise": "white_noise",
-    "shot_noise": "poisson_noise",
-    "impulse_noise": "impulse_noise",
-    "speckle_noise": "speckle_noise",
-    "defocus_blur": "defocus_blur",
-    "glass_blur": "glass_blur",
-    "motion_blur": "motion_blur",
-    "zoom_blur": "zoom_blur",
-    "gaussian_blur": "gaussian_blur",
-    "snow": "snow",
-    "frost": "frost",
-    "fog": "fog",
-    "spatter": "spatter",
-    "brightness": "brighten",
-    "contrast": "contrast_scale",
-    "saturate": "saturation_hsv",
-    "elastic_transform": "elastic_transform",
-    "pixelate": "pixelate",
-    "jpeg_compression": "jpeg",
-}
+_TYPES = TYPES[NAME]
 
 
 def _read(tree: Tree) -> Reading:
     items = []
     for file in tree.files:
         parts = PurePosixPath(file).parts[-4:]
-        if is_picture(file) and len(parts) == 4 and parts[0] in TYPES and parts[1] in "12345":
+        if is_picture(file) and len(parts) == 4 and parts[0] in _TYPES and parts[1] in "12345":
             code, level, group, name = parts
             reference = f"{group}/{PurePosixPath(name).stem}"
             image_id = f"{code}/{level}/{reference}"
-            items.append(Item(NAME, image_id, file, reference, TYPES[code], code, int(level)))
+            items.append(Item(NAME, image_id, file, reference, _TYPES[code], code, int(level)))
     if not items:
         what = f"{tree.source.path} has no <corruption>/<1-5>/<class>/<picture>."
-        raise EyechartError(what, f"Corruptions: {', '.join(TYPES)}.")
+        raise EyechartError(what, f"Corruptions: {', '.join(_TYPES)}.")
     return Reading(items, None, _uneven(items))
 
 

@@ -1,7 +1,7 @@
 """Which distortions each corpus has: its own code for each, and Eyechart's name of the type.
 
-Sources: the readme files of LIVE release 2, TID2008 and TID2013, the workbook of CSIQ, and
-``imdist_generator.m`` of KADID-10k.
+Sources: the readme files of LIVE release 2, TID2008 and TID2013, the workbook of CSIQ,
+``imdist_generator.m`` of KADID-10k, and the code of ImageNet-C, whose weather has names of its own.
 """
 
 from __future__ import annotations
@@ -81,5 +81,26 @@ TYPES: Mapping[str, Mapping[str, str]] = {
         "23": "color_block",
         "24": "sharpen",
         "25": "contrast_change",
+    },
+    "imagenet_c": {
+        "gaussian_noise": "white_noise",
+        "shot_noise": "poisson_noise",
+        "impulse_noise": "impulse_noise",
+        "speckle_noise": "speckle_noise",
+        "defocus_blur": "defocus_blur",
+        "glass_blur": "glass_blur",
+        "motion_blur": "motion_blur",
+        "zoom_blur": "zoom_blur",
+        "gaussian_blur": "gaussian_blur",
+        "snow": "snow",
+        "frost": "frost",
+        "fog": "fog",
+        "spatter": "spatter",
+        "brightness": "brighten",
+        "contrast": "contrast_scale",
+        "saturate": "saturation_hsv",
+        "elastic_transform": "elastic_transform",
+        "pixelate": "pixelate",
+        "jpeg_compression": "jpeg",
     },
 }
