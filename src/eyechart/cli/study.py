@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from eyechart.cli.dataset import Corpora, CorpusCrop, Partial, corpus_sources
+
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
@@ -24,6 +26,9 @@ def study(
         str | None, typer.Option(help="Arms, separated by commas: base, all, or components joined by +.")
     ] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder of your own photographs.")] = None,
+    corpus: Corpora = None,
+    partial: Partial = False,
+    corpus_crop: CorpusCrop = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file with any of the settings.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A first look: less data, three arms.")] = False,
     seed: Annotated[int | None, typer.Option(help="Seed of every random choice; 0 by default.")] = None,
@@ -32,7 +37,15 @@ def study(
     from eyechart.configuration import study_config
     from eyechart.study import run_study
 
-    given = {"seed": seed, "subject": subject, "arms": tuple(arms.split(",")) if arms else None}
+    sources = corpus_sources(corpus, partial=partial)
+    named = {"name": "-".join(sorted(source["name"] for source in sources)), "corpora": sources}
+    dataset = (named if sources else {}) | ({} if corpus_crop is None else {"corpus_crop": corpus_crop})
+    given = {
+        "seed": seed,
+        "subject": subject,
+        "arms": tuple(arms.split(",")) if arms else None,
+        "dataset": dataset or None,
+    }
     changes = {
         name: value for name, value in given.items() if value is not None
     }  # else the file's or default

@@ -126,5 +126,5 @@ def _uri(pixels: Pixels) -> str:
     height, width = pixels.shape[:2]
     top, left = max(0, (height - SIDE) // 2), max(0, (width - SIDE) // 2)
     stream = io.BytesIO()
-    Image.fromarray(pixels[top : top + SIDE, left : left + SIDE]).save(stream, "WEBP", quality=92, method=4)
+    Image.fromarray(pixels[top : top + SIDE, left : left + SIDE]).save(stream, "WEBP", lossless=True)
     return f"data:image/webp;base64,{base64.b64encode(stream.getvalue()).decode()}"
