@@ -1,36 +1,21 @@
-"""A folder of pictures: versions, their table, what is set aside, and going on after a kill."""
+"""A folder of pictures: versions, their table, and what is set aside."""
 
 from __future__ import annotations
 
 import os
-import signal
 import struct
-import subprocess
-import sys
-import time
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from folder_fixture import files, picture, run, table
 from PIL import Image
 
 from eyechart.corpora.photos import read_photo
-from eyechart.distort import Pixels, Step, compose, distort, find, psnr
+from eyechart.distort import Step, compose, distort, find, psnr
 from eyechart.errors import EyechartError
-from eyechart.folder import Result, distort_folder, parse_versions
-
-TYPES = "gaussian_blur,jpeg,white_noise,gaussian_blur+jpeg"
-
-
-def picture(seed: int = 0, height: int = 90, width: int = 120) -> Pixels:
-    """Return a smooth picture with some grain, as 8-bit RGB."""
-    draw = np.random.default_rng(seed)
-    down, across = np.mgrid[:height, :width] / width
-    waves = np.stack([np.sin(3 * across + k) + np.cos(5 * down * k) for k in (1, 2, 3)], axis=2)
-    return np.clip(128 + 50 * waves + draw.normal(0, 8, waves.shape), 0, 255).astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -49,25 +34,6 @@ def made(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("one") / "out"
     assert run(photos, out).made == 4 * 4 * 2
     return out
-
-
-def run(source: Path, out: Path, types: str = TYPES, levels: str = "2,5", **options: Any) -> Result:
-    versions = parse_versions(types, levels, options.pop("severities", ()), options.pop("corpus", None))
-    return distort_folder(source, out, versions, **{"jobs": 1, **options})
-
-
-def table(out: Path) -> pd.DataFrame:
-    return pd.read_parquet(out / "manifest.parquet").set_index("image_id")
-
-
-def files(out: Path) -> dict[str, bytes]:
-    """Return every file but the tables that tell of the machine."""
-    names = [path for path in sorted(out.rglob("*")) if path.is_file()]
-    return {
-        path.relative_to(out).as_posix(): path.read_bytes()
-        for path in names
-        if path.name not in ("provenance.json", "manifest.parquet")
-    }
 
 
 def test_versions_mirror_the_folder_and_are_those_of_the_function(photos: Path, made: Path) -> None:
@@ -110,68 +76,6 @@ def test_two_workers_make_the_same_bytes(photos: Path, made: Path, tmp_path: Pat
     assert run(photos, tmp_path / "out", jobs=2).made == 32
     assert files(tmp_path / "out") == files(made)
     pd.testing.assert_frame_equal(table(tmp_path / "out"), table(made))
-
-
-def test_what_is_there_is_kept_and_what_is_missing_or_cut_is_made(photos: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    run(photos, out)
-    whole, rows = files(out), table(out)
-    (out / "a.png" / "jpeg_2.png").write_bytes(whole["a.png/jpeg_2.png"][:100])
-    (out / "a.bmp" / "jpeg_2.png").unlink()
-    lines = out / "sub" / "a.jpg" / "made.jsonl"
-    lines.write_bytes(lines.read_bytes()[:-30])
-    (out / "a.png" / ".jpeg_5.png.17.partial").write_bytes(b"half")
-    again = run(photos, out)
-    assert (again.made, again.kept) == (3, 29)
-    assert {name: data for name, data in files(out).items() if not name.endswith(".jsonl")} == {
-        name: data for name, data in whole.items() if not name.endswith(".jsonl")
-    }
-    pd.testing.assert_frame_equal(table(out), rows)
-    more = run(photos, out, types="contrast_change", levels="1", severities=["jpeg=10"])
-    assert (more.made, more.kept) == (8, 0)
-    assert len(table(out)) == 40
-
-
-def test_a_changed_picture_is_made_anew(tmp_path: Path) -> None:
-    source, out = tmp_path / "in.png", tmp_path / "out"
-    Image.fromarray(picture(1)).save(source)
-    run(source, out, levels="2,3")
-    Image.fromarray(picture(2)).save(source)
-    assert run(source, out, types="jpeg", levels="3").made == 1
-    assert list(table(out).index) == ["in.png/jpeg_3"]  # the others show a picture that is no more
-    assert not (out / "in.png" / "jpeg_2.png").exists()
-    expected = distort(picture(2), "jpeg", level=3)
-    np.testing.assert_array_equal(np.array(Image.open(out / "in.png" / "jpeg_3.png")), expected)
-
-
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_a_killed_job_goes_on_where_it_stood(tmp_path: Path, jobs: int) -> None:
-    photos, out, whole = tmp_path / "in", tmp_path / "out", tmp_path / "whole"
-    photos.mkdir()
-    for place in range(4):
-        Image.fromarray(picture(place, 200, 280)).save(photos / f"{place}.bmp")
-    words = ["distort", str(photos), str(out), "--types", "jpeg,white_noise,jitter", "--jobs", str(jobs)]
-    script = "from eyechart.cli.main import main; main()"
-    child = subprocess.Popen([sys.executable, "-c", script, *words], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(list(out.rglob("*.png"))) < 3 and time.monotonic() < deadline:
-        time.sleep(0.005)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert not (out / "manifest.parquet").exists()
-    time.sleep(0.3)  # workers end when they see that their parent is gone
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
-    assert 0 < len(before) < 60
-    time.sleep(0.3)
-    assert set(out.rglob("*.png")) == set(before)  # nobody writes on
-    result = run(photos, out, types="jpeg,white_noise,jitter", levels="1-5")
-    assert result.made + result.kept == 60
-    assert result.kept >= len(before) - jobs  # a file may be in its place, its line not yet
-    assert sum(path.stat().st_mtime_ns == moment for path, moment in before.items()) == result.kept
-    run(photos, whole, types="jpeg,white_noise,jitter", levels="1-5")
-    pd.testing.assert_frame_equal(table(out), table(whole))
-    pictures = {name: data for name, data in files(out).items() if not name.endswith(".jsonl")}
-    assert pictures == {n: d for n, d in files(whole).items() if not n.endswith(".jsonl")}
 
 
 def test_bad_pictures_are_set_aside_with_the_reason(tmp_path: Path) -> None:
@@ -234,6 +138,13 @@ def test_settings_that_differ_and_folders_that_overlap_are_refused(photos: Path,
         run(photos / "nowhere", made)
     with pytest.raises(EyechartError, match="not a run"):
         run(made, photos)  # a folder with the user's own files is never written to
+
+
+def test_a_folder_that_cannot_be_written_stops_the_job(photos: Path, tmp_path: Path) -> None:
+    run(photos / "a.bmp", tmp_path / "out", levels="2")
+    (tmp_path / "out" / "a.png").write_text("in the way")
+    with pytest.raises(EyechartError, match="cannot write"):
+        run(photos / "a.png", tmp_path / "out", levels="2")
 
 
 def test_levels_of_two_corpora_lie_side_by_side(photos: Path, tmp_path: Path) -> None:

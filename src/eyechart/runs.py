@@ -8,7 +8,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,7 +44,8 @@ def writing(path: Path) -> Iterator[Path]:
             "free some space or mend the permissions, then run the same command again; it resumes",
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # whatever kept the file from being written is told already
+            partial.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
