@@ -234,7 +234,7 @@ def test_levels_are_those_published() -> None:
     for corpus, sigma in sigmas.items():
         np.testing.assert_allclose(np.sqrt(find("white_noise").levels[corpus]), sigma)
     np.testing.assert_allclose(np.sqrt(find("white_noise").ranges["live"]), (0.012, 2.0))
-    published = {
+    published: dict[str, dict[str, tuple[float, ...]]] = {
         "impulse_noise": {
             "depictqa": (0.01, 0.03, 0.05, 0.07, 0.1),
             "imagenet_c": (0.03, 0.06, 0.09, 0.17, 0.27),
