@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,14 @@ def _fill_alike(root: Path, files: list[str]) -> None:
     first.write_bytes(encoded(1, ".png"))
     for file in files[1:]:
         os.link(first, root / file)
+
+
+def _pack(path: Path, files: list[str]) -> None:
+    """Write a zip with one picture under every name: for tests that decode nothing."""
+    data = encoded(1)
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in files:
+            archive.writestr(zipfile.ZipInfo(file), data)
 
 
 def kadid10k(root: Path) -> Path:
@@ -184,11 +193,11 @@ def _live_info(root: Path, folder: str, rows: list[tuple[dict[str, str], str]]) 
 
 
 def koniq10k(root: Path) -> Path:
-    """koniq10k_512x384.zip as unpacked, beside the table with the official split."""
+    """koniq10k_512x384.zip as it is, beside the table with the official split."""
     table = shared("koniq10k/koniq10k_distributions_sets.csv")
     with table.open() as stream:
         names = [row["image_name"] for row in csv.DictReader(stream)]
-    _fill_alike(root, [f"512x384/{name}" for name in names])
+    _pack(root / "koniq10k_512x384.zip", [f"512x384/{name}" for name in names])
     shutil.copyfile(table, root / table.name)
     return root
 
@@ -238,16 +247,19 @@ def clive(root: Path) -> Path:
 
 
 def pipal(root: Path) -> Path:
-    """The training part of PIPAL, its four folders of distorted pictures unpacked."""
+    """The training part of PIPAL: the zips as they are, the labels unpacked."""
     with shared("score_tables/PIPAL.txt").open() as stream:
         rows = [(Path(row["dis_img_path"]), row["score"]) for row in csv.DictReader(stream)]
-    files = [str(path.relative_to("PIPAL")) for path, _ in rows]
     references = sorted({path.name[:5] for path, _ in rows})
-    _fill_alike(root, [*files, *(f"Train_Ref/{name}.bmp" for name in references)])
+    _pack(root / "Train_Ref.zip", [f"{name}.bmp" for name in references])
+    for folder in sorted({path.parent.name for path, _ in rows}):
+        _pack(root / f"{folder}.zip", [path.name for path, _ in rows if path.parent.name == folder])
     (root / "Train_Label").mkdir()
+    lines: dict[str, list[str]] = {name: [] for name in references}
+    for path, score in rows:
+        lines[path.name[:5]].append(f"{path.name},{score}\n")
     for name in references:
-        lines = [f"{path.name},{score}" for path, score in rows if path.name.startswith(name)]
-        (root / "Train_Label" / f"{name}.txt").write_text("\n".join(lines) + "\n")
+        (root / "Train_Label" / f"{name}.txt").write_text("".join(lines[name]))
     return root
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import csv
 import shutil
+import zipfile
 from collections import Counter
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 import corpora_trees as trees
 import pytest
 from scipy.io import loadmat, savemat
 
-from eyechart.corpora.corpus import AUTHENTIC, REFERENCE
+from eyechart.corpora.corpus import AUTHENTIC, REFERENCE, Corpus
 from eyechart.corpora.read import read_corpus
 from eyechart.corpora.registry import readers
 from eyechart.errors import EyechartError
 
 Official = Callable[[str], Path]
+Read = Callable[[str], Corpus]
 COUNTS = {
     "koniq10k": (0, 10073),
     "spaq": (0, 11125),
@@ -28,9 +31,15 @@ COUNTS = {
 TABLES = {"koniq10k": "KonIQ-10k", "spaq": "SPAQ", "clive": "LIVE_Challenge", "pipal": "PIPAL"}
 
 
+@pytest.fixture(scope="module")
+def read(official: Official) -> Callable[[str], Corpus]:
+    """Return a function that gives a complete corpus, read once."""
+    return cache(lambda name: read_corpus(name, official(name)))
+
+
 @pytest.mark.parametrize("name", sorted(COUNTS))
-def test_official_numbers_and_scores_come_out(name: str, official: Official) -> None:
-    corpus = read_corpus(name, official(name))
+def test_official_numbers_and_scores_come_out(name: str, read: Read) -> None:
+    corpus = read(name)
     assert corpus.findings == ()
     counted = Counter(item.distortion for item in corpus.items)
     assert (counted[REFERENCE], counted[AUTHENTIC]) == COUNTS[name]
@@ -45,8 +54,8 @@ def test_official_numbers_and_scores_come_out(name: str, official: Official) -> 
                 assert ours[image_id] == pytest.approx(float(row["score"]), abs=1e-3)
 
 
-def test_koniq_keeps_both_scores_and_the_official_split(official: Official) -> None:
-    corpus = read_corpus("koniq10k", official("koniq10k"))
+def test_koniq_keeps_both_scores_and_the_official_split(read: Read) -> None:
+    corpus = read("koniq10k")
     assert Counter(item.extra["set"] for item in corpus.items) == {
         "training": 7058,
         "validation": 1000,
@@ -59,9 +68,9 @@ def test_koniq_keeps_both_scores_and_the_official_split(official: Official) -> N
 
 
 def test_koniq_reads_its_other_table_alike_and_takes_the_split_from_the_first(
-    official: Official, tmp_path: Path
+    read: Read, tmp_path: Path
 ) -> None:
-    before = read_corpus("koniq10k", official("koniq10k"))
+    before = read("koniq10k")
     (tmp_path / "512x384").mkdir()
     for file in ("10004473376.jpg", "10007357496.jpg"):
         (tmp_path / "512x384" / file).write_bytes(trees.encoded(1, ".jpg"))
@@ -76,8 +85,8 @@ def test_koniq_reads_its_other_table_alike_and_takes_the_split_from_the_first(
         assert item.extra == pytest.approx(known[item.image_id].extra)
 
 
-def test_spaq_keeps_its_attributes(official: Official) -> None:
-    item = read_corpus("spaq", official("spaq")).items[0]
+def test_spaq_keeps_its_attributes(read: Read) -> None:
+    item = read("spaq").items[0]
     assert item.extra == {
         **{"Brightness": 50, "Colorfulness": 40.5, "Contrast": 30},
         **{"Noisiness": 20, "Sharpness": 10},
@@ -101,9 +110,8 @@ def test_pipal_part_by_part(official: Official, tmp_path: Path) -> None:
     whole = official("pipal")
     root = tmp_path / "pipal"
     shutil.copytree(whole / "Train_Label", root / "Train_Label")
-    (root / "Distortion1").mkdir()  # the spelling of a challenge's copy
-    for file in whole.glob("Distortion_1/A0001_*"):
-        shutil.copyfile(file, root / "Distortion1" / file.name)
+    with zipfile.ZipFile(whole / "Distortion_1.zip") as archive:
+        archive.extractall(root / "Distortion1", [name for name in archive.namelist() if "A0001" in name])
     corpus = read_corpus("pipal", root, partial=True)
     assert not corpus.damaged
     codes = Counter(item.code for item in corpus.items if item.reference == "A0001")
@@ -115,8 +123,8 @@ def test_pipal_part_by_part(official: Official, tmp_path: Path) -> None:
     assert told["Train_Label"].reason == "It has 23,084 rows; 23,200 were published."
 
 
-def test_agiqa_keeps_prompts(official: Official) -> None:
-    items = {item.image_id: item for item in read_corpus("agiqa3k", official("agiqa3k")).items}
+def test_agiqa_keeps_prompts(read: Read) -> None:
+    items = {item.image_id: item for item in read("agiqa3k").items}
     first = items["AttnGAN_normal_000"]
     assert first.extra["prompt"] == "statue of a man"
     assert first.score == pytest.approx(0.965602553)
