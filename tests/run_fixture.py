@@ -14,6 +14,7 @@ from skimage import data
 
 from eyechart.runs import Run
 from eyechart.seeds import rng
+from eyechart.taxonomy import load_label_map
 
 LABELS = ["blur", "noise", "brightness", "compression", "contrast", "colorfulness", "jitter", "clean"]
 SKILL = {"base": 0.08, "projector": 0.45, "vision+projector": 0.75, "language": 0.2, "all": 0.77}
@@ -62,6 +63,8 @@ def _card(images: pd.DataFrame) -> dict[str, Any]:
         "labels": LABELS,
         "counts": {"train": 400, "test": len(images)},
         "contents": [{"name": "astronaut", "images": 24}, {"name": HOSTILE[0], "images": HOSTILE[1]}],
+        "label_map": load_label_map("paper8").plain(),
+        "corpora": [{"name": "live"}, {"name": HOSTILE[0]}],
     }
 
 

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from run_fixture import HOSTILE, LABELS, make_run
 from sklearn.metrics import balanced_accuracy_score
 
 from eyechart.report import build_report
 from eyechart.report.gallery import keep_gallery
 from eyechart.runs import Run
+from eyechart.taxonomy import load_label_map
 
 OPTIONS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"),
@@ -191,6 +193,15 @@ def test_shipped_photographs_are_credited(page: Path) -> None:
     assert "Eileen Collins" in text
     assert "NASA" in text
     assert "Aitzol Berasategi" not in text  # ships, but is not in this run
+
+
+def test_the_label_map_and_what_it_leaves_out_are_told(page: Path) -> None:
+    text = page.read_text()
+    assert "Label map: paper8, version 2." in text
+    aside = text[text.index("Label map: paper8") :]
+    rows = load_label_map("paper8").left_out(["photos", "dead_leaves", "live", "another"])
+    assert f"gives no label: {len(rows)}." in aside
+    assert all(escape(row["reason"]) in aside for row in rows)
 
 
 def test_a_young_run_says_what_is_missing(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from eyechart.report.answer import answers
 from eyechart.report.figures import all_figures, best_arm
 from eyechart.report.gallery import gallery_cards
 from eyechart.report.inputs import Inputs, read_inputs
+from eyechart.report.labels import label_map_shown
 from eyechart.report.tables import READOUTS, Tables, build_tables
 from eyechart.runs import Run, writing
 
@@ -102,6 +103,7 @@ def _shown(inputs: Inputs, tables: Tables) -> dict[str, Any]:
         "best": best_arm(tables),
         "cards": gallery_cards(inputs),
         "credits": photo_credits(set() if inputs.answers is None else set(inputs.answers["content"])),
+        "label_map": label_map_shown(inputs.dataset),
         "numbers": numbers,
     }
 
