@@ -41,6 +41,9 @@ PUBLISHED = {
     "color_quantization": (29.7, 28.8, 27.3, 25.3, 23.0),
     "quantization": (31.5, 29.6, 27.9, 25.8, 22.4),
     "mean_shift": (16.6, 22.1, np.inf, 22.5, 17.3),
+    "non_eccentricity_patch": (34.3, 31.5, 29.3, 27.9, 27.3),
+    "color_block": (27.9, 24.8, 23.5, 21.8, 21.3),
+    "sharpen": (25.3, 20.5, 18.1, 14.8, 12.4),
 }
 # How far a photograph may lie from the mean: noise is the same on all, saturation depends on the colours.
 SPREAD = {
@@ -50,11 +53,17 @@ SPREAD = {
     "saturation_lab": 7.0,
     "color_diffusion": 7.0,
     "color_shift": 7.0,
+    "non_eccentricity_patch": 7.0,  # few patches, and what one costs depends on where it is
+    "color_block": 4.0,
     "jpeg2000": 6.5,  # that implementation left out the codec's colour transform, which is worth 1 to 3 dB
 }
 NO_CHANGE = {("gaussian_blur", 1), ("motion_blur", 1), ("saturation_lab", 1), ("mean_shift", 3)}
 SIGNED = {"contrast_change", "saturation_hsv", "mean_shift"}
-CHANCE = {"jpeg_transmission", "jpeg2000_transmission"}  # what a wrong bit costs depends on where it is
+CHANCE = {
+    "jpeg_transmission",  # what a wrong bit costs depends on where it is
+    "jpeg2000_transmission",
+    "pixelate",  # KADID-10k's levels are nearly alike, and which pixels are shown depends on the size
+}
 DIGEST = """
 import hashlib, numpy as np
 from eyechart.distort import distort, registry
@@ -107,14 +116,15 @@ def test_only_the_known_levels_change_nothing(photo: Pixels) -> None:
         (name, level)
         for name in registry()
         for level in range(1, 6)
-        if psnr(distort(photo, name, level=level), photo) > 48
+        if psnr(distort(photo[:256, :256], name, level=level), photo[:256, :256]) > 48
     }
     assert invisible == NO_CHANGE
 
 
 @pytest.mark.parametrize("name", sorted(set(registry()) - SIGNED - CHANCE))
 def test_a_higher_level_is_further_from_the_photograph(photo: Pixels, name: str) -> None:
-    found = [psnr(distort(photo, name, level=level), photo) for level in range(1, 6)]
+    part = photo[:256, :256]
+    found = [psnr(distort(part, name, level=level), part) for level in range(1, 6)]
     assert found == sorted(found, reverse=True)
 
 
@@ -196,7 +206,7 @@ def test_pixels_are_the_same_on_a_lesser_processor() -> None:
     whole = _digests({})
     assert len(whole.splitlines()) == 5 * len(registry())
     lesser = {
-        "OPENCV_CPU_DISABLE": "AVX2,FMA3,AVX512_SKX",
+        "OPENCV_CPU_DISABLE": "AVX2,FMA3,AVX512-SKX",
         "NPY_DISABLE_CPU_FEATURES": " ".join(_features_that_can_go()),
     }
     assert _digests(lesser) == whole

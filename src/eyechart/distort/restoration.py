@@ -17,7 +17,7 @@ _GRIDS = ((0, 0), (2, 4), (4, 2), (6, 6))
 # Thresholds from the lowest to the highest frequency, in standard deviations of the noise: what survives has
 # the spectrum of the noise that survives in KADID-10k's level 5.
 _THRESHOLDS = 2.2 + 1.2 * np.add.outer(np.arange(SIDE), np.arange(SIDE)) / (2 * SIDE - 2)
-_ROUNDS = 8
+_ROUNDS = 6
 # Means of a few pixels may be ties; a hair above them, the last bits of a sum cannot decide a pixel.
 _HAIR = 1e-7
 
