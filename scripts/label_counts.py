@@ -35,9 +35,9 @@ Eyechart; one's own is a YAML file of the same form (`--label-map FILE`). This p
 `scripts/label_counts.py` from the corpora's published tables.
 
 The tables count pictures as published. A dataset has slightly fewer, as pictures that equal their reference
-and pictures that come twice are set aside. "All four" leaves TID2008 out, whose references and types are among
-TID2013's. Chance is one by the number of labels that occur; majority is the share of the most frequent label
-among the pictures with a label.
+and pictures that come twice are set aside. "All four" leaves TID2008 out, whose references and types are
+among TID2013's. Chance is one by the number of labels that occur; majority is the share of the most frequent
+label among the pictures with a label.
 """
 
 

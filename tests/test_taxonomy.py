@@ -80,6 +80,30 @@ def test_the_fine_map_names_every_type_and_the_families_are_kadids() -> None:
             assert families.label("kadid10k", TYPES["kadid10k"][f"{code:02d}"]) == family
 
 
+def test_the_liqe_map_is_that_of_liqe() -> None:
+    """dist_map of zwx8981/LIQE, BIQA_benchmark.py, for the types of LIVE, CSIQ and KADID-10k, by their codes."""
+    found = load_label_map("liqe11")
+    codes = {
+        "jpeg2000 compression": ("live/jp2k", "live/fastfading", "csiq/jpeg2000", "kadid10k/09"),
+        "jpeg compression": ("live/jpeg", "csiq/jpeg", "kadid10k/10"),
+        "noise": ("live/wn", "csiq/awgn", "csiq/fnoise", *(f"kadid10k/{code}" for code in range(11, 16))),
+        "blur": ("live/gblur", "csiq/blur", "kadid10k/01", "kadid10k/02", "kadid10k/03", "kadid10k/05"),
+        "color": ("kadid10k/04", "kadid10k/07", "kadid10k/08"),
+        "contrast": ("csiq/contrast", "kadid10k/24", "kadid10k/25"),
+        "overexposure": ("kadid10k/16",),
+        "underexposure": ("kadid10k/17",),
+        "spatial": ("kadid10k/19", "kadid10k/20", "kadid10k/21", "kadid10k/23"),
+        "quantization": ("kadid10k/06", "kadid10k/22"),
+        "other": ("kadid10k/18",),
+    }
+    assert (*codes, "clean") == found.labels
+    told = {name: label for label, names in codes.items() for name in names}
+    assert len(told) == 5 + 6 + 25
+    for name, label in told.items():
+        corpus, code = name.split("/")
+        assert found.label(corpus, TYPES[corpus][code]) == label, name
+
+
 def test_what_a_map_leaves_out_is_listed_with_its_reason() -> None:
     found = load_label_map("paper8")
     rows = found.left_out(["live", "tid2008"])
