@@ -69,9 +69,13 @@ def test_pipes_and_names_that_are_not_utf8_are_told(folder: Path) -> None:
         Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.png")).write_bytes(b"x")
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
+    odd = Path(os.fsdecode(os.fsencode(folder) + b"/\xff"))
+    odd.mkdir()
+    (odd / "b.png").write_bytes(b"x")
     source = Source(folder)
     assert source.names() == ["images/a.png", "table.csv"]
     assert told(source) == {
+        "\\udcff/b.png": "Its name is not UTF-8, so it is not read.",
         "pipe.png": "It is no regular file, so it is not read.",
         "caf\\udce9.png": "Its name is not UTF-8, so it is not read.",
     }

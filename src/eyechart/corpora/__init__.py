@@ -1,1 +1,1 @@
-"""Where the pictures without distortion come from."""
+"""Where pictures come from: photographs, drawn scenes, and published corpora of rated pictures."""

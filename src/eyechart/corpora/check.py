@@ -8,7 +8,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from eyechart.corpora.corpus import Corpus, Finding, Item
+from eyechart.corpora.corpus import Corpus, Finding, Item, tidy
 from eyechart.corpora.decode import decode
 from eyechart.corpora.registry import readers
 from eyechart.errors import EyechartError
@@ -42,7 +42,7 @@ def check_corpus(corpus: Corpus) -> list[Finding]:
     findings = [Finding("unreadable", one.item.file, one.problem, True) for one in seen if one.problem]
     good = [one for one in seen if not one.problem]
     findings += [*corpus.findings, *_wrong_sizes(good), *_repeated(corpus, good)]
-    return sorted(set(findings), key=lambda finding: (finding.kind, finding.item, finding.reason))
+    return tidy(findings)
 
 
 def _look(corpus: Corpus, item: Item) -> _Seen:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -61,6 +61,18 @@ class Finding:
     item: str  # a printable name: a file, an image_id, a table
     reason: str  # a sentence
     damage: bool  # True: the copy is not what was published; False: worth knowing
+
+
+def printable(name: str) -> str:
+    """Return a name that any terminal can show: bytes that are not UTF-8, and controls, as escapes."""
+    text = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def tidy(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings each once, printable and in a fixed order."""
+    shown = {replace(one, item=printable(one.item), reason=printable(one.reason)) for one in findings}
+    return sorted(shown, key=lambda one: (one.kind, one.item, one.reason))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from eyechart.corpora.corpus import REFERENCE, Corpus, Finding, Item
+from eyechart.corpora.corpus import REFERENCE, Corpus, Finding, Item, tidy
 from eyechart.corpora.decode import is_picture
 from eyechart.corpora.reader import Reader, Reading
 from eyechart.corpora.registry import readers
@@ -44,8 +44,9 @@ def read_corpus(name: str, path: Path, *, partial: bool = False) -> Corpus:
     if partial:
         findings = [replace(found, damage=found.damage and found.kind != "missing") for found in findings]
     present.sort(key=lambda item: (item.distortion != REFERENCE, item.image_id))
-    unique = sorted(set(findings), key=lambda finding: (finding.kind, finding.item, finding.reason))
-    return Corpus(name, reader.title, tuple(present), tuple(unique), source, reader.scores, reader.licence)
+    return Corpus(
+        name, reader.title, tuple(present), tuple(tidy(findings)), source, reader.scores, reader.licence
+    )
 
 
 def _scored(reader: Reader, reading: Reading, *, partial: bool) -> tuple[list[Item], list[Finding]]:

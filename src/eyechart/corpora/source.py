@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from eyechart.corpora.corpus import Finding
+from eyechart.corpora.corpus import Finding, tidy
 from eyechart.errors import EyechartError
 
 MOST_BYTES = 256 * 2**20  # of one file; the largest picture that is decoded has 143 MiB as BMP
@@ -71,7 +71,7 @@ class Source:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What was not safe to read, and names that differ in letter case only."""
-        return tuple(sorted(self._findings, key=lambda finding: finding.item))
+        return tuple(tidy(self._findings))
 
     def names(self) -> list[str]:
         """Return the names of all files, sorted; of names that differ in letter case only, the first."""
@@ -99,7 +99,7 @@ class Source:
         return self._members[name].size
 
     def _unsafe(self, name: str, reason: str) -> None:
-        self._findings.append(Finding("unsafe", printable(name), reason, damage=True))
+        self._findings.append(Finding("unsafe", name, reason, damage=True))
 
     def _add_folder(self, folder: Path) -> None:
         for path in _walk(folder):
@@ -142,12 +142,6 @@ class Source:
                     self._members[path.name] = _Member(path.stat().st_size, path.read_bytes)
 
 
-def printable(name: str) -> str:
-    """Return a name that any terminal can show: bytes that are not UTF-8, and controls, as escapes."""
-    text = name.encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-
-
 def _walk(folder: Path) -> Iterator[Path]:
     """Yield everything that is no folder, links to folders, and folders that cannot be opened, sorted."""
     try:
@@ -165,7 +159,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _unsafe_file(path: Path, folder: Path) -> str:
     """Why a file of a folder is not read; "" where it is."""
     try:
-        path.name.encode("utf-8")
+        str(path.relative_to(folder)).encode("utf-8")
     except UnicodeEncodeError:
         return "Its name is not UTF-8, so it is not read."
     try:
