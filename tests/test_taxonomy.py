@@ -81,7 +81,7 @@ def test_the_fine_map_names_every_type_and_the_families_are_kadids() -> None:
 
 
 def test_the_liqe_map_is_that_of_liqe() -> None:
-    """dist_map of zwx8981/LIQE, BIQA_benchmark.py, for the types of LIVE, CSIQ and KADID-10k, by their codes."""
+    """dist_map of zwx8981/LIQE, BIQA_benchmark.py, for the codes of LIVE, CSIQ and KADID-10k."""
     found = load_label_map("liqe11")
     codes = {
         "jpeg2000 compression": ("live/jp2k", "live/fastfading", "csiq/jpeg2000", "kadid10k/09"),
