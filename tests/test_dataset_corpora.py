@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 
 from eyechart.cli.main import build as application
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset, check_dataset
+from eyechart.dataset.card import leaks_told
 from eyechart.dataset.rated import plan_rated, read_corpora
 from eyechart.dataset.splits import split_of
 from eyechart.errors import EyechartError
@@ -224,6 +225,9 @@ def test_a_published_split_is_followed(kadid: Path, tmp_path: Path) -> None:
     built = build_dataset(config(corpora=[source("kadid10k", kadid)], split_file=file), tmp_path)
     for split, part in zip(SPLITS, parts.values(), strict=True):
         assert set(built.table(split)["content"]) == {f"kadid10k/{name}" for name in part}
+    record = {"published_split": {"leaks": ["kodak/kodim03 is train in live, test in tid2013"]}}
+    assert "so 1 contents were moved:\n\n- kodak/kodim03 is train" in leaks_told(record)
+    assert leaks_told(built.record()) == ""
 
 
 def test_a_corpus_without_any_label_is_told(tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def show(
 ) -> None:
     """Show how many pictures there are per corpus, label, level and split, and where they lie."""
     from eyechart.dataset import load_dataset
+    from eyechart.dataset.card import leaks_told
     from eyechart.dataset.show import overview, rates
 
     dataset = load_dataset(folder)
@@ -147,6 +148,8 @@ def show(
     record = dataset.record()
     images = ", ".join(f"{number} {split}" for split, number in record["images"].items())
     typer.echo(rates(dataset))
+    if leaks_told(record):
+        typer.echo(leaks_told(record))
     typer.echo(f"{images}; {record['set_aside']} set aside (see set_aside.csv)\n{dataset.path}")
     if html is not None:
         from eyechart.report.dataset_page import build_dataset_page

@@ -76,6 +76,7 @@ def _parts(dataset: Dataset, record: dict[str, Any]) -> list[str]:
         + f"; {record['set_aside']} set aside with the reason in `set_aside.csv`. Labels are those of the "
         f"label map {labels['name']}, version {labels['version']}: {', '.join(labels['labels'])}.",
         f"Hash over the recipe and every row: `{record['hash']}`. The recipe is in `dataset.json`.",
+        leaks_told(record),
         _giving_on(record),
         '```python\nimport datasets\n\ndatasets.load_dataset("path/to/this/folder")\n```',
         f"| column | meaning |\n|---|---|\n{columns}",
@@ -83,6 +84,15 @@ def _parts(dataset: Dataset, record: dict[str, Any]) -> list[str]:
         *(_terms(one) for one in record["corpora"]),
         _photo_terms(dataset, record),
     ]
+
+
+def leaks_told(record: dict[str, Any]) -> str:
+    """Return what was wrong with the published split that a dataset follows; empty where nothing was."""
+    leaks = (record.get("published_split") or {}).get("leaks", [])
+    if not leaks:
+        return ""
+    lines = "\n".join(f"- {leak}" for leak in leaks)
+    return f"The published split leaks across corpora, so {len(leaks)} contents were moved:\n\n{lines}"
 
 
 def _giving_on(record: dict[str, Any]) -> str:
