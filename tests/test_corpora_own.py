@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import corpora_trees as trees
@@ -58,6 +59,13 @@ def test_a_folder_of_ones_own_takes_all_columns(tmp_path: Path) -> None:
     assert [(finding.item, finding.damage) for finding in corpus.findings if finding.damage] == []
 
 
+def test_scores_of_some_pictures_only_are_no_damage(tmp_path: Path) -> None:
+    fill(tmp_path, "a.png", "b.png")
+    items = own(tmp_path, "file,distortion,score\na.png,jpeg,0.5\nb.png,jpeg,\n")
+    assert (items["a"].score, items["b"].score) == (0.5, None)
+    assert read_corpus("folder", tmp_path).findings == ()
+
+
 WRONG = {
     "bad.png,blurred,,,": "'blurred' is no distortion; known:",
     "bad.png,jpeg,gone.png,,": "Its reference gone has no row.",
@@ -68,6 +76,8 @@ WRONG = {
     "bad.png,jpeg,,1,high": "Its score is no number ('high'",
     "bad.png,jpeg,,1,1.5": "Its score 1.5 is outside 0 to 1; set aside.",
     "gone.png,jpeg,,1,1": "The picture is not there.",
+    ",jpeg,,1,1": "The row names no file.",
+    "../good.png,jpeg,,1,1": "The picture is not there.",
 }
 
 
@@ -78,6 +88,20 @@ def test_a_row_that_cannot_be_used_is_told_and_costs_itself_only(row: str, tmp_p
     assert items["good"].score == 0.9
     damage = [finding.reason for finding in read_corpus("folder", tmp_path).findings if finding.damage]
     assert any(WRONG[row] in reason for reason in damage)
+
+
+CELLS = ["", "good.png", "/", ".", "..", "a\0b", "none", "jpeg", "1", "nan", "1e999", '"', "é", "\u2028"]
+
+
+@given(st.lists(st.lists(st.sampled_from(CELLS) | st.text(max_size=5), min_size=5, max_size=5), max_size=4))
+def test_whatever_a_table_holds_the_good_row_is_read(rows: list[list[str]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        fill(Path(place), "good.png")
+        lines = [",".join(row).encode("utf-8", "surrogatepass") for row in rows]
+        head = b"file,distortion,reference,level,score\ngood.png,none,,,0.9\n"
+        (Path(place) / "images.csv").write_bytes(head + b"\n".join(lines))
+        items = read_corpus("folder", Path(place)).items
+        assert "good" in {item.image_id for item in items}
 
 
 def test_a_table_without_its_column_is_refused(tmp_path: Path) -> None:

@@ -21,18 +21,8 @@ from eyechart.errors import EyechartError
 
 NAME = "csiq"
 REFERENCES = (
-    *(
-        "1600",
-        "aerial_city",
-        "boston",
-        "bridge",
-        "butter_flower",
-        "cactus",
-        "child_swimming",
-        "couple",
-        "elk",
-    ),
-    *("family", "fisher", "foxy", "geckos", "lady_liberty", "lake", "log_seaside", "monument"),
+    *("1600", "aerial_city", "boston", "bridge", "butter_flower", "cactus", "child_swimming", "couple"),
+    *("elk", "family", "fisher", "foxy", "geckos", "lady_liberty", "lake", "log_seaside", "monument"),
     *("native_american", "redwood", "roping", "rushmore", "shroom", "snow_leaves", "sunset_sparrow"),
     *("sunsetcolor", "swarm", "trolley", "turtle", "veggies", "woman"),
 )

@@ -16,6 +16,7 @@ Other columns are kept in `extra`. Pictures that share a reference stay in one s
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import PurePosixPath
 
 from eyechart.corpora.corpus import AUTHENTIC, REFERENCE, Item, Licence, Scores
@@ -30,7 +31,7 @@ _OWN = frozenset({"file", "distortion", "reference", "level", "severity", "score
 
 
 def _read(tree: Tree) -> Reading:
-    table = ScoreTable(_TABLE)
+    table = ScoreTable(_TABLE, complete=False)
     rows = csv_rows(tree.read(tree.find(_TABLE)), _TABLE, ("file",), table.tell)
     ids = {_id(row["file"]) for row in rows}
     items: dict[str, Item] = {}
@@ -52,13 +53,18 @@ def _read(tree: Tree) -> Reading:
 
 
 def _id(file: str) -> str:
-    return str(PurePosixPath(file).with_suffix("")) if file else ""
+    """The name without suffix; "" for what is no file's name."""
+    path = PurePosixPath(file)
+    return str(path.with_suffix("")) if path.name else ""
 
 
 def _item(row: dict[str, str], ids: set[str], tree: Tree, table: ScoreTable) -> Item | None:
     """The row's item; None, with a finding, where the row cannot be used."""
     image_id, distortion = _id(row["file"]), row.get("distortion") or AUTHENTIC
     reference = _id(row.get("reference", "")) or None
+    if not image_id:
+        table.tell(row["file"] or "file", "The row names no file.")
+        return None
     known = _types()
     if distortion not in known:
         table.tell(image_id, f"{distortion!r} is no distortion; known: {', '.join(sorted(known))}.")
@@ -78,12 +84,13 @@ def _item(row: dict[str, str], ids: set[str], tree: Tree, table: ScoreTable) -> 
     return Item(NAME, image_id, tree.find(row["file"]), reference, distortion, "", level, severity)
 
 
-def _types() -> set[str]:
+@cache
+def _types() -> frozenset[str]:
     from eyechart.corpora.types import TYPES
     from eyechart.distort import registry
 
     published = {distortion for types in TYPES.values() for distortion in types.values()}
-    return {REFERENCE, AUTHENTIC, *registry(), *published}
+    return frozenset({REFERENCE, AUTHENTIC, *registry(), *published})
 
 
 READER = Reader(

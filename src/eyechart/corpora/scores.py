@@ -21,6 +21,7 @@ class ScoreTable:
         rows: score and spread (None where none is published).
         extra: what else the file says, by image_id.
         lines: number of rows in the file, unusable ones too.
+        complete: whether every distorted picture has to have a score.
         findings: rows that could not be used, and why.
     """
 
@@ -28,6 +29,7 @@ class ScoreTable:
     rows: dict[str, tuple[float, float | None]] = field(default_factory=dict)
     extra: dict[str, Mapping[str, float | str]] = field(default_factory=dict)
     lines: int = 0
+    complete: bool = True
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, image_id: str, score: object, std: object = None) -> None:
@@ -66,7 +68,7 @@ def join_scores(items: list[Item], table: ScoreTable, scores: Scores) -> tuple[l
                 item.image_id, f"Its score {score:g} is outside {scores.low:g} to {scores.high:g}; set aside."
             )
             score, std = None, None
-        elif score is None and item.distortion != REFERENCE and item.file and item.image_id not in told:
+        elif score is None and _should_have(item, table) and item.image_id not in told:
             tell(item.image_id, "It has no row.")
         extra = table.extra.get(item.image_id, item.extra)
         joined.append(replace(item, score=score, score_std=std, extra=extra))
@@ -77,6 +79,10 @@ def join_scores(items: list[Item], table: ScoreTable, scores: Scores) -> tuple[l
     if order != [image_id for image_id in table.rows if image_id in known]:
         tell(table.where, "Its rows are not in the published order; they are matched by name.", damage=False)
     return joined, findings
+
+
+def _should_have(item: Item, table: ScoreTable) -> bool:
+    return table.complete and item.distortion != REFERENCE and item.file != ""
 
 
 def checksum(rows: Mapping[str, tuple[float, float | None]]) -> float:
