@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from eyechart.distort.registry import Pixels, Reals
 
-_ONE = 65536  # weights are whole numbers with this sum: times 255 it stays below 2**24
+_ONE = 65536  # its parts times 8-bit values have 24 bits, as float32 has
 _MOST_TAPS = 128  # above it OpenCV goes through Fourier space, which is slower and not exact
 
 
@@ -70,27 +70,23 @@ def gaussian(sigma: float, reach: int) -> Reals:
 def filtered(image: Pixels, kernel: Reals) -> NDArray[np.float32]:
     """Return an image (uint8 HWC) filtered with an odd, square, normalised kernel, as real grey levels.
 
-    The weights become whole numbers with a sum of 65536, so that every partial sum is a whole number that
-    float32 holds: the result depends neither on the order of the sum nor on the processor. The border is
-    repeated.
+    The weights become multiples of 1/65536, so that float32 holds every partial sum exactly: the result
+    depends neither on the order of the sum nor on the processor. The border is repeated.
     """
     reach = len(kernel) // 2
-    weights = _whole(kernel)
     wide = cv2.copyMakeBorder(image.astype(np.float32), *4 * (reach,), cv2.BORDER_REPLICATE)
     height, width = image.shape[:2]
     total = np.zeros(image.shape, np.float32)
-    for top, left, part in _parts(weights):
+    for top, left, part in _parts(_rounded(kernel)):
         seen = wide[top : top + height + part.shape[0] - 1, left : left + width + part.shape[1] - 1]
-        summed = cv2.filter2D(seen, -1, part, anchor=(0, 0))
-        cv2.add(total, summed[:height, :width], dst=total)
-    total *= np.float32(1 / _ONE)
+        cv2.add(total, cv2.filter2D(seen, -1, part, anchor=(0, 0))[:height, :width], dst=total)
     return total
 
 
-def _whole(kernel: Reals) -> NDArray[np.float32]:
-    """Return whole weights; what rounding takes from one is given to the next."""
+def _rounded(kernel: Reals) -> NDArray[np.float32]:
+    """Return weights in multiples of 1/65536; what rounding takes from one is given to the next."""
     sums = np.rint(np.cumsum(kernel) * _ONE)
-    return np.diff(sums, prepend=0.0).reshape(kernel.shape).astype(np.float32)
+    return (np.diff(sums, prepend=0.0).reshape(kernel.shape) / _ONE).astype(np.float32)
 
 
 def _parts(

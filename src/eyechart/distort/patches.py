@@ -64,7 +64,7 @@ def color_block(image: Pixels, severity: float, draw: np.random.Generator) -> Pi
 @register(
     "local_block",
     family="spatial",
-    severity=Severity("offset", "grey levels, largest", 0.0, 255.0, identity=(0.0, 0.5)),
+    severity=Severity("offset", "grey levels, largest", 0.0, 255.0, identity=(0.0, 0.0)),
     targets={"tid2013": TID2013_PSNR},
     source="TID2013 15, local block-wise distortions of different intensity; own definition of the name",
 )
