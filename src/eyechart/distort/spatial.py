@@ -30,7 +30,7 @@ def jitter(image: Pixels, severity: float, draw: np.random.Generator) -> Pixels:
     """
     steps = np.rint(_PARTS * severity * normal_table()).astype(np.int16)
     for _ in range(_PASSES):
-        image = fetched(image, steps[words(draw, *image.shape[:2], 2)])
+        image = fetched(image, steps.take(words(draw, *image.shape[:2], 2)))
     return image
 
 
