@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from eyechart.distort import Pixels, calibrate, distort, find, psnr
 from eyechart.distort.spatial import fetched
@@ -36,19 +37,18 @@ def test_levels_are_those_published() -> None:
         assert find(name).targets == {"tid2013": (33, 30, 27, 24, 21)}
 
 
-def test_jitter_fetches_bicubically(noise: Pixels) -> None:
-    image = noise[:40, :50]
-    steps = np.rint(32 * np.random.default_rng(3).normal(0, 2, (40, 50, 2))).astype(np.int16)
+def test_jitter_fetches_bicubically_and_rounds_exactly(noise: Pixels) -> None:
+    steps = np.rint(32 * np.random.default_rng(3).normal(0, 2, (150, 170, 2))).astype(np.int16)
     steps[20, 30] = (-48, 16)  # half-way, where bilinear differs most
-    moved = fetched(image, steps)
-    for row, column in ((0, 0), (0, 49), (39, 0), (20, 30), (7, 5), (33, 44)):
-        x, y = column + steps[row, column, 0] / 32, row + steps[row, column, 1] / 32
-        value = np.zeros(3)
-        for i in range(int(np.floor(y)) - 1, int(np.floor(y)) + 3):
-            for j in range(int(np.floor(x)) - 1, int(np.floor(x)) + 3):
-                weight = _cubic(x - j) * _cubic(y - i)
-                value += weight * image[min(max(i, 0), 39), min(max(j, 0), 49)]
-        np.testing.assert_allclose(moved[row, column], np.clip(value, 0, 255), atol=0.6)
+    rows, columns = np.mgrid[:150, :170]
+    x, y = columns + steps[..., 0] / 32, rows + steps[..., 1] / 32
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    value = np.zeros(noise.shape)
+    for i in range(-1, 3):
+        for j in range(-1, 3):
+            weight = _cubic(x - left - j) * _cubic(y - top - i)
+            value += weight[..., None] * noise[np.clip(top + i, 0, 149), np.clip(left + j, 0, 169)]
+    np.testing.assert_array_equal(fetched(noise, steps), np.rint(value).clip(0, 255))
 
 
 def test_jitter_reaches_over_the_border_to_either_side() -> None:
@@ -162,8 +162,6 @@ def test_small_images_are_distorted_too(name: str) -> None:
         np.testing.assert_array_equal(image, before)
 
 
-def _cubic(distance: float) -> float:
-    d, a = abs(distance), -0.75
-    if d <= 1:
-        return (a + 2) * d**3 - (a + 3) * d**2 + 1
-    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0.0
+def _cubic(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    d, a = np.abs(distance), -0.75
+    return np.where(d <= 1, (a + 2) * d**3 - (a + 3) * d**2 + 1, a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a)
