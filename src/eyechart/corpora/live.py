@@ -137,10 +137,8 @@ def _table(
     if scores is None:
         table = ScoreTable("dmos.mat")
         scores, stds = plain.get("dmos"), None
-        reason = (
-            "dmos_realigned.mat, which nearly all papers use, is not there: these are release 2's scores."
-        )
-        table.tell("dmos_realigned.mat", reason, damage=False)
+        reason = "Used because dmos_realigned.mat, which nearly all papers use, is not there or not readable."
+        table.tell("dmos.mat", reason, damage=False)
     if scores is None or len(scores) != _ROWS:
         held = "no scores" if scores is None else f"{len(scores):,} of {_ROWS} scores, which go by position"
         table.tell(table.where, f"It has {held}: all are left out.")

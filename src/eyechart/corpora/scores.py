@@ -46,7 +46,12 @@ class ScoreTable:
 
     def tell(self, item: str, reason: str, *, damage: bool = True) -> None:
         """Add a finding on the table."""
-        self.findings.append(Finding("table", item, f"{self.where}: {reason}", damage))
+        self.findings.append(_finding(self.where, item, reason, damage=damage))
+
+
+def _finding(where: str, item: str, reason: str, *, damage: bool) -> Finding:
+    """A finding on a table, whose name is in the reason where the item is something else."""
+    return Finding("table", item, reason if item == where else f"{where}: {reason}", damage)
 
 
 def join_scores(items: list[Item], table: ScoreTable, scores: Scores) -> tuple[list[Item], list[Finding]]:
@@ -59,7 +64,7 @@ def join_scores(items: list[Item], table: ScoreTable, scores: Scores) -> tuple[l
     told = {finding.item for finding in findings}
 
     def tell(item: str, reason: str, *, damage: bool = True) -> None:
-        findings.append(Finding("table", item, f"{table.where}: {reason}", damage))
+        findings.append(_finding(table.where, item, reason, damage=damage))
 
     for item in items:
         score, std = table.rows.get(item.image_id, (None, None))
@@ -98,7 +103,7 @@ def compare_with_published(table: ScoreTable, published: float | None) -> list[F
     if published is None or not table.rows or abs(checksum(table.rows) - published) <= _TOLERANCE:
         return []
     reason = (
-        f"{table.where}: The scores are not the published ones, or not at the published pictures: rows or "
-        "columns were shuffled or edited."
+        "The scores are not the published ones, or not at the published pictures: rows or columns were "
+        "shuffled or edited."
     )
-    return [Finding("table", table.where, reason, damage=True)]
+    return [_finding(table.where, table.where, reason, damage=True)]
