@@ -147,6 +147,21 @@ def test_a_folder_that_cannot_be_written_stops_the_job(photos: Path, tmp_path: P
         run(photos / "a.png", tmp_path / "out", levels="2")
 
 
+def test_what_changes_nothing_and_what_has_no_level_are_recorded_as_such(
+    photos: Path, tmp_path: Path
+) -> None:
+    types = "gaussian_blur,mean_shift@5"
+    run(photos / "a.png", tmp_path / "out", types=types, levels="1", severities=["jpeg=10"])
+    rows = table(tmp_path / "out")
+    same = rows.loc["a.png/gaussian_blur_1"]
+    assert (same["psnr"], list(same["directions"]), list(same["strengths"])) == (np.inf, [0], [0.0])
+    down = rows.loc["a.png/mean_shift_5"]
+    assert (down["severity"], list(down["directions"]), list(down["strengths"])) == (-0.15, [-1], [0.15])
+    free = rows.loc["a.png/jpeg=10"]
+    assert np.isnan(free["level"])
+    assert (free["severity"], list(free["corpora"])) == (10.0, [""])
+
+
 def test_levels_of_two_corpora_lie_side_by_side(photos: Path, tmp_path: Path) -> None:
     for corpus in (None, "kadid10k", "imagenet_c"):
         run(photos / "a.png", tmp_path / "out", types="jpeg", levels="3", corpus=corpus)
