@@ -46,7 +46,7 @@ def pupil(subject: ModelSubject) -> ModelSubject:
 @pytest.fixture
 def fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compute in float32 whatever the machine, so that tolerances can be tight."""
-    monkeypatch.setattr("eyechart.subjects.model.native_precision", lambda: "float32")
+    monkeypatch.setattr("eyechart.subjects.loading.native_precision", lambda: "float32")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from transformers import Dinov2Config, Dinov2Model, InternVLVisionConfig, InternVLVisionModel
 
 from eyechart.errors import EyechartError
-from eyechart.subjects.model import ModelSubject, load_subject
+from eyechart.subjects.loading import load_subject
+from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.nano.adapter import FILE, LORA, merge_adapter, save_adapter
 from eyechart.subjects.nano.assemble import IMAGE_SIDE
 from eyechart.subjects.nano.build import LEARNED, _size_and_hash, _whole

@@ -12,7 +12,8 @@ import torch
 
 from eyechart.errors import EyechartError
 from eyechart.subjects.components import COMPONENTS, components, projector_of
-from eyechart.subjects.model import ModelSubject, load_subject, native_precision
+from eyechart.subjects.loading import load_subject, native_precision
+from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.names import resolve
 
 SIZE = (112, 112)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from eyechart.report import build_report
     from eyechart.single import exam_run, tune_run
     from eyechart.study import StudyConfig, run_study
-    from eyechart.subjects.model import load_subject
+    from eyechart.subjects.loading import load_subject
+    from eyechart.subjects.options import LoadOptions
 
 __version__ = "0.1.0"
 
@@ -19,18 +20,20 @@ __version__ = "0.1.0"
 _HOMES = {
     "DatasetConfig": "eyechart.dataset",
     "EyechartError": "eyechart.errors",
+    "LoadOptions": "eyechart.subjects.options",
     "StudyConfig": "eyechart.study",
     "build_dataset": "eyechart.dataset",
     "build_report": "eyechart.report",
     "exam_run": "eyechart.single",
     "load_dataset": "eyechart.dataset",
-    "load_subject": "eyechart.subjects.model",
+    "load_subject": "eyechart.subjects.loading",
     "run_study": "eyechart.study",
     "tune_run": "eyechart.single",
 }
 __all__ = [
     "DatasetConfig",
     "EyechartError",
+    "LoadOptions",
     "StudyConfig",
     "build_dataset",
     "build_report",

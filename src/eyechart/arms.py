@@ -14,7 +14,8 @@ from eyechart.exam.content import content_scenes
 from eyechart.inside import semantic_distance, stage_ladder
 from eyechart.measures.statistics import cluster_interval
 from eyechart.runs import Run
-from eyechart.subjects.model import ModelSubject, load_subject
+from eyechart.subjects.loading import load_subject
+from eyechart.subjects.model import ModelSubject
 from eyechart.templates import load_templates
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.phases import Lesson
@@ -42,10 +43,10 @@ def tuned_subject(run: Run, name: str, config: StudyConfig, dataset: Dataset) ->
     """Return the subject of an arm, tuned now or, if its checkpoint is complete, loaded."""
     arm, folder = arm_of(name), run.arm(name)
     if not arm.train:
-        return load_subject(config.subject)
+        return load_subject(config.subject, config.load)
     if (folder / "proof.json").is_file() and (folder / "checkpoint" / "config.json").is_file():
-        return load_subject(str(folder / "checkpoint"))
-    subject = load_subject(config.subject)
+        return load_subject(str(folder / "checkpoint"), config.load.model_copy(update={"revision": None}))
+    subject = load_subject(config.subject, config.load)
     with run.timer(f"{name}: tuning"):
         tuned = tune(
             subject, arm, lesson_of(dataset), config.tune, seed=config.seed, cache=run.path / "cache"

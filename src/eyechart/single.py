@@ -12,14 +12,24 @@ from eyechart.dataset import load_dataset
 from eyechart.errors import EyechartError
 from eyechart.runs import Run
 from eyechart.study import StudyConfig, file_dataset, study_report
-from eyechart.subjects.model import load_subject
+from eyechart.subjects.loading import load_subject
+from eyechart.subjects.options import LoadOptions
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.train import tune
 
+_AS_IT_IS = LoadOptions()
+
 
 def exam_run(
-    subject: str, dataset: Path, out: Path, *, seed: int, inside: bool, say: Callable[[str], None] = print
+    subject: str,
+    dataset: Path,
+    out: Path,
+    *,
+    seed: int,
+    inside: bool,
+    load: LoadOptions = _AS_IT_IS,
+    say: Callable[[str], None] = print,
 ) -> Path:
     """Examine one subject as it is (and look inside) in a run folder; returns the report.
 
@@ -27,12 +37,11 @@ def exam_run(
         EyechartError: no such subject or dataset, or the folder holds another run.
     """
     found = load_dataset(dataset)
-    config = StudyConfig(subject=subject, arms=("base",), seed=seed)
-    run = Run.create(
-        out, {"subject": subject, "arms": ["base"], "seed": seed, "dataset": {"hash": found.hash}}
-    )
+    config = StudyConfig(subject=subject, load=load, arms=("base",), seed=seed)
+    plan = {"subject": subject, "load": load.model_dump(), "arms": ["base"], "seed": seed}
+    run = Run.create(out, {**plan, "dataset": {"hash": found.hash}})
     file_dataset(run, found, seed, say)
-    examined = load_subject(subject)
+    examined = load_subject(subject, load)
     with run.timer("base: exam"):
         tokens = examine_arm(run, "base", config, found, examined)
     if inside:
@@ -79,6 +88,7 @@ def tune_run(
     *,
     settings: dict[str, Any],
     seed: int,
+    load: LoadOptions = _AS_IT_IS,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Tune chosen components of one subject; returns the folder of the checkpoint.
@@ -91,14 +101,15 @@ def tune_run(
         raise EyechartError(
             "the base is what is not tuned", "name components: vision, projector, language, or all"
         )
+    load.refuse_tuning()
     found = load_dataset(dataset)
     config = TuneConfig(**settings)
-    plan = {"subject": subject, "train": list(arm.train), "seed": seed, "dataset": {"hash": found.hash}}
-    run = Run.create(out, {**plan, "tune": config.model_dump()})
+    plan = {"subject": subject, "load": load.model_dump(), "train": list(arm.train), "seed": seed}
+    run = Run.create(out, {**plan, "dataset": {"hash": found.hash}, "tune": config.model_dump()})
     if run.has("proof.json"):
         say(f"tuned before: {out / 'checkpoint'}")
         return out / "checkpoint"
-    tuned_subject = load_subject(subject)
+    tuned_subject = load_subject(subject, load)
     with run.timer("tuning"):
         tuned = tune(tuned_subject, arm, lesson_of(found), config, seed=seed)
     run.write_table(tuned.losses, "losses.csv")

@@ -14,6 +14,7 @@ from eyechart.exam import ExamConfig
 from eyechart.inside import LadderConfig
 from eyechart.runs import Run
 from eyechart.subjects.names import resolve
+from eyechart.subjects.options import LoadOptions
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.config import TuneConfig
 
@@ -26,6 +27,7 @@ class StudyConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     subject: str = "nano"
+    load: LoadOptions = LoadOptions()
     arms: tuple[str, ...] = ARMS
     seed: int = 0
     dataset: DatasetConfig = DatasetConfig(test_contents=12)
@@ -62,7 +64,8 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
         EyechartError: the folder holds a run with another configuration, or something that a person can mend.
     """
     for name in config.arms:
-        arm_of(name)  # a misspelt arm or subject is an error before anything is computed
+        if arm_of(name).train:  # a mistake in the names is told before anything is computed
+            config.load.refuse_tuning()
     resolve(config.subject)
     run = Run.create(out, config.model_dump(mode="json"))
     say("dataset: real photographs, real distortions, split by content")

@@ -30,7 +30,7 @@ def check(
     """
     from eyechart.corpora.photos import packaged_photos, read_photo
     from eyechart.subjects.check import check_subject
-    from eyechart.subjects.model import load_subject
+    from eyechart.subjects.loading import load_subject
 
     photos = [read_photo(photo.path)[:224, :224] for photo in packaged_photos()[:2]]
     claims = check_subject(load_subject(subject), photos, None if every else 4)
@@ -52,7 +52,7 @@ def fidelity(
     Shares are of the distortion's energy. Levels too faint to be seen for this reason alone are marked.
     """
     from eyechart.subjects.audit import audit
-    from eyechart.subjects.model import load_subject
+    from eyechart.subjects.loading import load_subject
 
     path, table = audit(load_subject(subject), types, size, pictures)
     share = path.seen_pixels / (path.width * path.height)

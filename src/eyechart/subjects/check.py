@@ -39,7 +39,11 @@ def _inputs(subject: ModelSubject, questions: list[str], images: list[Pixels]) -
         padding_side="left",
         return_tensors="pt",
     )
-    return {name: value.to(subject.device) for name, value in seen.items()}
+    dtype = subject.model.dtype
+    return {
+        name: value.to(subject.device, dtype if value.is_floating_point() else None)
+        for name, value in seen.items()
+    }
 
 
 def _padding(subject: ModelSubject, images: list[Pixels]) -> Claim:

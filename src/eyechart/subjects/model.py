@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -183,44 +182,3 @@ class ModelSubject:
         ids = self.processor.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
         weight: torch.Tensor = self.model.get_input_embeddings().weight
         return weight[ids].detach().float().mean(0)
-
-
-def load_subject(name: str) -> ModelSubject:
-    """Load a subject by name: ``nano``, a folder, or an id on the model hub.
-
-    Raises:
-        EyechartError: no such subject, or it cannot be loaded; the nearest names are suggested.
-    """
-    import torch
-    from transformers import AutoModelForImageTextToText, AutoProcessor
-    from transformers.utils.logging import disable_progress_bar
-
-    import eyechart.models  # noqa: F401 (registers what transformers lacks)
-    from eyechart.subjects.names import resolve
-    from eyechart.subjects.nano.build import nano_folder
-
-    disable_progress_bar()  # one folder loads in a second; the exam has progress bars of its own
-    folder = nano_folder() if name == "nano" else resolve(name)
-    try:
-        processor = AutoProcessor.from_pretrained(folder)
-        # Eager attention: at the lengths of an exam its backward pass is the fastest on a CPU.
-        model = AutoModelForImageTextToText.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="eager"
-        )
-    except (OSError, ValueError, KeyError) as error:
-        raise EyechartError(
-            f"cannot load the subject {name}: {str(error).splitlines()[0]}",
-            "name a vision-language model on the hub, a folder with one, or nano (the built-in one)",
-        ) from error
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    shown = Path(name).name if Path(name).exists() else name
-    return ModelSubject(shown, model.to(device), processor, compute=native_precision())
-
-
-def native_precision() -> str:
-    """Return bfloat16 where this hardware multiplies in it natively, else float32."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"

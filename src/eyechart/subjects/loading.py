@@ -1,0 +1,125 @@
+"""Load a subject by name; what cannot be one is refused with the reason, before any weight is read."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from eyechart.errors import EyechartError
+from eyechart.subjects.memory import refuse_too_large
+from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.options import LoadOptions
+from eyechart.subjects.refusals import (
+    explain,
+    refuse_incomplete_processor,
+    refuse_missing_weights,
+    refuse_wrong_class,
+)
+
+_DEFAULT = LoadOptions()
+
+
+def load_subject(name: str, options: LoadOptions = _DEFAULT) -> ModelSubject:
+    """Load a subject by name: ``nano``, a preset, a folder, or an id on the model hub.
+
+    Args:
+        name: the subject; see :func:`eyechart.subjects.names.resolve`.
+        options: type of the weights, devices, quantisation and the like.
+
+    Raises:
+        EyechartError: no such subject (the nearest names are suggested), it lacks something that a subject
+            needs, or it does not fit into memory.
+    """
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # one folder loads in a second; the exam has progress bars of its own
+    folder, shown = subject_folder(name), Path(name).name if Path(name).exists() else name
+    refuse_too_large(shown, skeleton(name, options), options)
+    try:
+        processor = AutoProcessor.from_pretrained(folder, **options.source())
+        refuse_incomplete_processor(shown, processor)
+        model, told = AutoModelForImageTextToText.from_pretrained(
+            folder, output_loading_info=True, **options.source(), **_placing(options)
+        )
+    except EyechartError:
+        raise
+    except Exception as error:  # transformers, tokenizers and safetensors each raise their own
+        raise explain(name, error) from error
+    refuse_missing_weights(shown, told["missing_keys"])
+    return ModelSubject(shown, model, processor, compute=_compute(options))
+
+
+def skeleton(name: str, options: LoadOptions = _DEFAULT) -> Any:
+    """Return a subject's model on the meta device: its shapes, without weights.
+
+    Only its configuration is read.
+
+    Raises:
+        EyechartError: there is no such subject, or it is no vision-language model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    import eyechart.models  # noqa: F401 (registers what transformers lacks)
+
+    try:
+        config = AutoConfig.from_pretrained(subject_folder(name), **options.source())
+        refuse_wrong_class(name, config)
+        with torch.device("meta"):
+            return AutoModelForImageTextToText.from_config(
+                config, trust_remote_code=options.trust_remote_code
+            )
+    except EyechartError:
+        raise
+    except Exception as error:
+        raise explain(name, error) from error
+
+
+def subject_folder(name: str) -> str:
+    """Return what ``from_pretrained`` is given: a folder or an id on the hub."""
+    from eyechart.subjects.names import resolve
+    from eyechart.subjects.nano.build import nano_folder
+
+    return str(nano_folder()) if name == "nano" else resolve(name)
+
+
+def native_precision() -> str:
+    """Return bfloat16 where this hardware multiplies in it natively, else float32."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+
+
+def _compute(options: LoadOptions) -> str:
+    """Return the type of the matrix products; weights of a chosen type compute in that type."""
+    return native_precision() if options.dtype is None and options.quantize is None else "float32"
+
+
+def _placing(options: LoadOptions) -> dict[str, Any]:
+    """Return the arguments of ``from_pretrained`` that say how and where the weights lie."""
+    import torch
+
+    found: dict[str, Any] = {
+        "dtype": getattr(torch, options.dtype or ("bfloat16" if options.quantize else "float32")),
+        "device_map": options.device_map or ("cuda:0" if torch.cuda.is_available() else None),
+        "attn_implementation": options.attn_implementation,
+    }
+    if options.quantize is not None:
+        found["quantization_config"] = _quantization(options.quantize, found["dtype"])
+    return found
+
+
+def _quantization(bits: str, dtype: Any) -> Any:
+    from transformers import BitsAndBytesConfig
+
+    if find_spec("bitsandbytes") is None:
+        raise EyechartError(
+            f"--quantize {bits} needs bitsandbytes, which is not installed", "pip install bitsandbytes"
+        )
+    if bits == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
