@@ -89,7 +89,14 @@ def test_the_page_is_self_contained_and_shows_every_label_and_level(dataset: Dat
     table = dataset.table("train")
     assert len(shown) == len(table.groupby(["label", "level"]))
     assert all(attributes["alt"] for attributes in shown)
-    for text in ("gaussian blur", "level 5", "score 0.", dataset.hash, "no label in paper8"):
+    for text in (
+        "gaussian blur",
+        "level 5",
+        "score 0.",
+        dataset.hash,
+        "no label in paper8",
+        "Label map: paper8, version 2.",
+    ):
         assert text in found.text
 
 

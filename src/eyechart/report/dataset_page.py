@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from eyechart.dataset.dataset import Dataset
 from eyechart.dataset.show import overview, rates
 from eyechart.distort.registry import Pixels
+from eyechart.report.labels import label_map_shown
 from eyechart.report.page import FORBID, environment
 from eyechart.report.views import Cell, Grid
 from eyechart.runs import writing
@@ -61,6 +62,7 @@ def build_dataset_page(dataset: Dataset, file: Path, split: str = "test") -> Pat
         "dataset": dataset,
         "record": record,
         "rates": rates(dataset),
+        "label_map": label_map_shown(record),
         "split": split,
         "side": SIDE,
         "grids": [_grid(title, table) for title, table in overview(dataset).items()],
