@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eyechart.dataset import DatasetConfig
+from eyechart.dataset.config import STUDY_TYPES
 from eyechart.dataset.plan import SPLITS, Photos, Scene, plan
 from eyechart.errors import EyechartError
-from eyechart.taxonomy import load_label_map
+from eyechart.taxonomy import CLEAN, load_label_map
 
 
 @settings(max_examples=20, deadline=None)
@@ -61,6 +62,22 @@ def test_types_occur_evenly_in_the_default_exam() -> None:
     first = pd.Series([cell.types[0] for task in tasks for cell in task.cells if cell.types])
     assert first.value_counts()[["gaussian_blur", "lens_blur", "motion_blur"]].tolist() == [20, 20, 20]
     assert first.value_counts()[["jpeg", "jpeg2000"]].tolist() == [30, 30]
+
+
+def test_types_restrict_what_is_made_and_labels_without_type_are_not_asked() -> None:
+    scenes = tuple(Scene(f"{split}{k}", "photos", split, Path("p")) for split in SPLITS for k in range(2))
+    labels = load_label_map("paper8")
+
+    def made(**given: Any) -> tuple[set[str], set[str]]:
+        config = DatasetConfig.of(train_images=400, **given)
+        cells = [cell for task in plan(config, Photos(scenes, (), ""), labels) for cell in task.cells]
+        return {kind for cell in cells for kind in cell.types}, {cell.label for cell in cells}
+
+    assert made(types=("jpeg", "jitter")) == ({"jpeg", "jitter"}, {"compression", "jitter", "clean"})
+    assert made() == (set(STUDY_TYPES), set(labels.labels))
+    every = {kind for label in labels.labels for kind in labels.distortions("photos", label)} - {CLEAN}
+    assert made(types="all") == (every, set(labels.labels))
+    assert every > set(STUDY_TYPES)
 
 
 @pytest.mark.parametrize(
