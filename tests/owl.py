@@ -84,6 +84,15 @@ def tiny_model() -> Any:
     return MPLUGOwl2LlamaForCausalLM._from_config(tiny_config(), attn_implementation="sdpa").eval()
 
 
+def tiny_inputs(model: Any, seed: int) -> dict[str, Any]:
+    """Return a batch of two prompts with one random image each."""
+    image = model.config.image_token_id
+    ids = torch.tensor([[1, 9, 10] + [image] * 6 + [11, 12, 13]] * 2)
+    pixels = torch.randn(2, 3, 28, 28, generator=torch.Generator().manual_seed(seed))
+    seen = {"pixel_values": pixels, "mm_token_type_ids": (ids == image).long()}
+    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), **seen}
+
+
 def tiny_processor() -> MPLUGOwl2Processor:
     """Return a processor whose tokenizer knows bytes and nothing else."""
     specials = ["<unk>", "<s>", "</s>"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,7 @@ def tuned_subject(run: Run, name: str, config: StudyConfig, dataset: Dataset) ->
     if not arm.train:
         return load_subject(config.subject, config.load)
     if (folder / "proof.json").is_file() and (folder / "checkpoint" / "config.json").is_file():
-        return load_subject(str(folder / "checkpoint"), config.load.model_copy(update={"revision": None}))
+        return load_subject(str(folder / "checkpoint"), replace(config.load, revision=None))
     subject = load_subject(config.subject, config.load)
     with run.timer(f"{name}: tuning"):
         tuned = tune(

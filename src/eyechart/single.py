@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def exam_run(
     """
     found = load_dataset(dataset)
     config = StudyConfig(subject=subject, load=load, arms=("base",), seed=seed)
-    plan = {"subject": subject, "load": load.model_dump(), "arms": ["base"], "seed": seed}
+    plan = {"subject": subject, "load": asdict(load), "arms": ["base"], "seed": seed}
     run = Run.create(out, {**plan, "dataset": {"hash": found.hash}})
     file_dataset(run, found, seed, say)
     examined = load_subject(subject, load)
@@ -104,7 +105,7 @@ def tune_run(
     load.refuse_tuning()
     found = load_dataset(dataset)
     config = TuneConfig(**settings)
-    plan = {"subject": subject, "load": load.model_dump(), "train": list(arm.train), "seed": seed}
+    plan = {"subject": subject, "load": asdict(load), "train": list(arm.train), "seed": seed}
     run = Run.create(out, {**plan, "dataset": {"hash": found.hash}, "tune": config.model_dump()})
     if run.has("proof.json"):
         say(f"tuned before: {out / 'checkpoint'}")

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 from eyechart.cli.dataset import Corpora, CorpusCrop, Partial, corpus_sources
+from eyechart.cli.subjects import takes_load_options
+from eyechart.subjects.options import LoadOptions
 
 
 def add(app: typer.Typer) -> None:
@@ -15,12 +17,15 @@ def add(app: typer.Typer) -> None:
     app.command()(study)
 
 
+@takes_load_options
 def study(
+    load: LoadOptions,
     out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")] = Path(
         "runs/nano"
     ),
     subject: Annotated[
-        str | None, typer.Option(help="nano (the default), a model's folder, or an id on the hub.")
+        str | None,
+        typer.Option(help="nano (the default), a preset's name, a model's folder, or an id on the hub."),
     ] = None,
     arms: Annotated[
         str | None, typer.Option(help="Arms, separated by commas: base, all, or components joined by +.")
@@ -43,6 +48,7 @@ def study(
     given = {
         "seed": seed,
         "subject": subject,
+        "load": load.changed() or None,
         "arms": tuple(arms.split(",")) if arms else None,
         "dataset": dataset or None,
     }

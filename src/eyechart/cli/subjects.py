@@ -1,25 +1,106 @@
-"""``eyechart subjects``: check a subject before it is examined."""
+"""``eyechart subjects``: which there are, what they take, and whether one holds what an exam relies on."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import Field, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-Name = Annotated[str, typer.Argument(help="nano, a model's folder, or an id on the hub.")]
+from eyechart.subjects.options import LoadOptions
+
+Name = Annotated[str, typer.Argument(help="nano, a preset's name, a model's folder, or an id on the hub.")]
+
+
+def takes_load_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each field of LoadOptions; it receives them together, as ``load``."""
+    signature, kinds = inspect.signature(command, eval_str=True), get_type_hints(LoadOptions)
+    own = [parameter for parameter in signature.parameters.values() if parameter.name != "load"]
+    options = [
+        inspect.Parameter(
+            option.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=option.default,
+            annotation=Annotated[kinds[option.name], _flag(option)],
+        )
+        for option in fields(LoadOptions)
+    ]
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        load = LoadOptions(**{option.name: given.pop(option.name, option.default) for option in options})
+        command(**given, load=load)
+
+    # Typer reads the options from the signature.
+    run.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
+    return run
+
+
+def _flag(option: Field[Any]) -> Any:
+    flag = f"--{option.name.replace('_', '-')}"
+    return typer.Option(flag, help=option.metadata["help"], rich_help_panel="How the subject is loaded")
 
 
 def add(app: typer.Typer) -> None:
     """Register the commands."""
-    commands = typer.Typer(no_args_is_help=True, help="Look at subjects before they are examined.")
+    commands = typer.Typer(invoke_without_command=True, help="Look at subjects before they are examined.")
+    commands.callback()(every)
+    commands.command("list")(show)
+    commands.command("memory")(memory)
     commands.command("check")(check)
     commands.command("fidelity")(fidelity)
     app.add_typer(commands, name="subjects")
 
 
+def every(ctx: typer.Context) -> None:
+    """Look at subjects before they are examined; without a command, list the presets."""
+    if ctx.invoked_subcommand is None:
+        show()
+
+
+def show() -> None:
+    """List the models that load by a short name: size, memory, licence, and what is proved of them.
+
+    What is not known for certain is left empty. Any other vision-language model loads by its id on the hub.
+    """
+    from eyechart.subjects.presets import preset_rows
+
+    rows = preset_rows()
+    widths = {title: max(len(row[title]) for row in [*rows, {title: title}]) for title in rows[0]}
+    for row in [{title: title for title in widths}, *rows]:
+        typer.echo("  ".join(row[title].ljust(width) for title, width in widths.items()).rstrip())
+
+
+@takes_load_options
+def memory(subject: Name, load: LoadOptions) -> None:
+    """Tell what a subject's weights take, from its configuration alone, and what is free.
+
+    Working memory comes on top: images and answers in a batch, and for tuning gradients and the optimiser's
+    state. Exits with 1 if the weights do not fit.
+    """
+    from eyechart.subjects.loading import skeleton
+    from eyechart.subjects.memory import free_memory, gigabytes, weights_need
+
+    need, (free, where) = weights_need(skeleton(subject, load), load), free_memory(load.device_map)
+    for name, count in need.parameters.items():
+        typer.echo(f"{name:<10} {count:>15,} parameters  {gigabytes(need.size[name]):>10}")
+    typer.echo(
+        f"{'together':<10} {sum(need.parameters.values()):>15,} parameters  {gigabytes(need.total):>10}"
+    )
+    typer.echo(f"{gigabytes(free)} are free on {where}")
+    if need.total > free:
+        raise typer.Exit(1)
+
+
+@takes_load_options
 def check(
     subject: Name,
+    load: LoadOptions,
     every: Annotated[
         bool, typer.Option("--all", help="Change every parameter, not four of each component.")
     ] = False,
@@ -33,15 +114,17 @@ def check(
     from eyechart.subjects.loading import load_subject
 
     photos = [read_photo(photo.path)[:224, :224] for photo in packaged_photos()[:2]]
-    claims = check_subject(load_subject(subject), photos, None if every else 4)
+    claims = check_subject(load_subject(subject, load), photos, None if every else 4)
     for claim in claims:
         typer.echo(f"{'holds' if claim.holds else 'FAILS'}  {claim.claim}\n       {claim.evidence}")
     if not all(claim.holds for claim in claims):
         raise typer.Exit(1)
 
 
+@takes_load_options
 def fidelity(
     subject: Name,
+    load: LoadOptions,
     types: Annotated[str, typer.Option(help="Distortions, separated by commas; or all.")] = "all",
     size: Annotated[str, typer.Option(help="Width x height of the pictures, in pixels.")] = "512x384",
     pictures: Annotated[int, typer.Option(min=1, max=20, help="How many photographs to pool.")] = 3,
@@ -54,7 +137,7 @@ def fidelity(
     from eyechart.subjects.audit import audit
     from eyechart.subjects.loading import load_subject
 
-    path, table = audit(load_subject(subject), types, size, pictures)
+    path, table = audit(load_subject(subject, load), types, size, pictures)
     share = path.seen_pixels / (path.width * path.height)
     typer.echo(f"sees {path.seen_pixels:,} pixels of {path.width} x {path.height} ({share:.0%})")
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))

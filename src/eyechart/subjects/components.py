@@ -27,6 +27,7 @@ class Family:
     other: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     head: str = ""
+    proved: bool = False
 
 
 @cache
@@ -40,6 +41,7 @@ def families() -> Mapping[str, Family]:
             tuple(entry.get("other", ())),
             {group: tuple(patterns) for group, patterns in entry.get("groups", {}).items()},
             entry.get("head", ""),
+            entry.get("proved", False),
         )
         for name, entry in table.items()
     }

@@ -7,22 +7,30 @@ import re
 from pathlib import Path
 
 from eyechart.errors import EyechartError
+from eyechart.subjects.capabilities import OPEN_MODEL, require
+from eyechart.subjects.presets import presets
 
 BUILT_IN = ("nano",)
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def resolve(name: str) -> str:
-    """Return ``name`` if it can be a subject: built in, a folder with a model, or an id on the hub.
+    """Return what loads a subject: ``nano``, a folder with a model, or an id on the hub.
+
+    A preset's short name gives its id on the hub.
 
     Raises:
-        EyechartError: it is neither; the nearest built-in names and folders beside it are suggested.
+        EyechartError: there is no such subject; the nearest presets and folders beside it are suggested,
+            or it is the address of an endpoint.
     """
+    require(name, *OPEN_MODEL)
     if name in BUILT_IN:
         return name
     path = Path(name)
     if (path / "config.json").is_file():
         return str(path)
+    if name in presets():
+        return presets()[name].hub
     if path.is_dir():
         raise EyechartError(
             f"the folder {name} holds no model (no config.json)", "name a saved model's folder"
@@ -30,8 +38,9 @@ def resolve(name: str) -> str:
     if _HUB_ID.fullmatch(name) and not path.parent.is_dir():
         return name
     beside = [str(p) for p in path.parent.iterdir()] if path.parent.is_dir() else []
-    near = difflib.get_close_matches(name, [*BUILT_IN, *beside], n=3, cutoff=0.4) or list(BUILT_IN)
+    near = difflib.get_close_matches(name, [*presets(), *beside], n=3, cutoff=0.5) or list(BUILT_IN)
     raise EyechartError(
         f"there is no subject {name!r}",
-        f"did you mean {' or '.join(near)}? A subject is nano, a folder, or an id on the hub (owner/model)",
+        f"did you mean {' or '.join(near)}? A subject is one of eyechart subjects list, a folder, or an id "
+        "on the hub (owner/model)",
     )

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
 
 from eyechart.errors import EyechartError
 
+Dtype = Literal["float32", "bfloat16", "float16"]
+Width = Literal["4bit", "8bit"]
 
-class LoadOptions(BaseModel):
-    """What is handed to ``from_pretrained``; an unknown key is an error.
 
-    The descriptions of the fields are the help texts of the command line.
+@dataclass(frozen=True)
+class LoadOptions:
+    """What is handed to ``from_pretrained``. The help texts of the fields are those of the command line.
+
+    A plain dataclass, since every command's ``--help`` reads it.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    dtype: Dtype | None = field(
+        default=None,
+        metadata={
+            "help": "Type of the weights and of the computing. Without it: weights in float32, matrix "
+            "products in bfloat16 where the hardware has them."
+        },
+    )
+    device_map: str | None = field(
+        default=None,
+        metadata={
+            "help": "Where the parts lie: auto, cpu, cuda:1, ... Without it: the first GPU, or the CPU."
+        },
+    )
+    quantize: Width | None = field(
+        default=None,
+        metadata={"help": "Load the weights quantised by bitsandbytes; they cannot be tuned then."},
+    )
+    # At the lengths of an exam the backward pass of eager attention is the fastest on a CPU.
+    attn_implementation: str = field(
+        default="eager", metadata={"help": "Attention: eager, sdpa, flash_attention_2, ..."}
+    )
+    revision: str | None = field(default=None, metadata={"help": "Branch, tag or commit on the hub."})
+    trust_remote_code: bool = field(
+        default=False,
+        metadata={"help": "Run Python code that lies in the model's repository. Read it before."},
+    )
 
-    dtype: Literal["float32", "bfloat16", "float16"] | None = Field(
-        None,
-        description="Type of the weights, and of the computing. Without it: weights in float32, matrix "
-        "products in bfloat16 where the hardware has them.",
-    )
-    device_map: str | None = Field(
-        None, description="Where the parts lie: auto, cpu, cuda:1, ... Without it: the first GPU, or the CPU."
-    )
-    quantize: Literal["4bit", "8bit"] | None = Field(
-        None, description="Load the weights quantised by bitsandbytes; they cannot be tuned then."
-    )
-    attn_implementation: str = Field(
-        # At the lengths of an exam its backward pass is the fastest on a CPU.
-        "eager",
-        description="Attention: eager, sdpa, flash_attention_2, ...",
-    )
-    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
-    trust_remote_code: bool = Field(
-        False, description="Run Python code that lies in the model's repository. Read it before."
-    )
+    def __post_init__(self) -> None:
+        for name, value, known in (("dtype", self.dtype, Dtype), ("quantize", self.quantize, Width)):
+            if value is not None and value not in get_args(known):
+                raise EyechartError(f"{name} is {value!r}", f"one of {', '.join(get_args(known))}")
+
+    def changed(self) -> dict[str, Any]:
+        """Return the options that are not the default."""
+        defaults = {one.name: one.default for one in fields(self)}
+        return {name: value for name, value in asdict(self).items() if value != defaults[name]}
 
     def source(self) -> dict[str, Any]:
         """Return the arguments that say what is read, for every ``from_pretrained`` of one subject."""
