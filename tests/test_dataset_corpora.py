@@ -6,8 +6,6 @@ import io
 import json
 import shutil
 import zipfile
-from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +20,8 @@ from typer.testing import CliRunner
 from eyechart.cli.main import build as application
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset, check_dataset
 from eyechart.dataset.card import leaks_told
-from eyechart.dataset.rated import plan_rated, read_corpora
 from eyechart.dataset.splits import split_of
 from eyechart.errors import EyechartError
-from eyechart.taxonomy import load_label_map
 
 SPLITS = ("train", "validation", "test")
 
@@ -253,48 +249,6 @@ def test_a_corpus_without_any_label_is_told(tmp_path: Path) -> None:
 def test_impossible_settings_are_told(given: dict[str, Any], told: str) -> None:
     with pytest.raises(EyechartError, match=told):
         config(**given)
-
-
-PAPER8 = {
-    "live": {"blur": 145, "noise": 145, "compression": 344, "clean": 29},
-    "csiq": {"blur": 150, "noise": 300, "compression": 300, "contrast": 116, "clean": 30},
-    "tid2013": {
-        "blur": 125,
-        "noise": 1000,
-        "brightness": 125,
-        "compression": 250,
-        "contrast": 125,
-        "colorfulness": 125,
-        "clean": 25,
-    },
-    "kadid10k": {
-        "blur": 1215,
-        "noise": 1620,
-        "brightness": 1215,
-        "compression": 810,
-        "contrast": 405,
-        "colorfulness": 810,
-        "jitter": 405,
-        "clean": 81,
-    },
-}
-
-
-def test_the_official_numbers_come_out(official: Callable[[str], Path]) -> None:
-    names = tuple(PAPER8)
-    rated = read_corpora(config(corpora=[source(name, official(name), partial=False) for name in names]))
-    batches, left_out = plan_rated(rated, {}, load_label_map("paper8"))
-    found = pd.DataFrame(
-        [(batch.corpus.name, label) for batch in batches for _, label in batch.items],
-        columns=["corpus", "label"],
-    )
-    counts = pd.crosstab(found["corpus"], found["label"])
-    for corpus, numbers in PAPER8.items():
-        assert {label: number for label, number in counts.loc[corpus].items() if number} == numbers
-    assert len(found) + len(left_out) == 779 + 866 + 3000 + 10125 + 29 + 30 + 25 + 81
-    contents = {batch.content: batch.split for batch in batches}
-    assert len(contents) == 146
-    assert Counter(contents.values()) == {"train": 102, "test": 29, "validation": 15}
 
 
 def test_the_commands_build_and_check_a_corpus(kadid: Path, tmp_path: Path) -> None:
