@@ -68,7 +68,7 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
             config.load.refuse_tuning()
     resolve(config.subject)
     run = Run.create(out, config.model_dump(mode="json"))
-    say("dataset: real photographs, real distortions, split by content")
+    say("dataset: pictures and their distortions, split by content")
     with run.timer("dataset"):
         dataset = build_dataset(config.dataset, out.parent / "datasets")
     file_dataset(run, dataset, config.seed, say)
