@@ -41,7 +41,7 @@ def load_subject(name: str, options: LoadOptions = _DEFAULT) -> ModelSubject:
         processor = AutoProcessor.from_pretrained(folder, **options.source())
         refuse_incomplete_processor(shown, processor)
         model, told = AutoModelForImageTextToText.from_pretrained(
-            folder, output_loading_info=True, **options.source(), **_placing(options)
+            folder, output_loading_info=True, **options.source(), **placing(options)
         )
     except EyechartError:
         raise
@@ -99,7 +99,7 @@ def _compute(options: LoadOptions) -> str:
     return native_precision() if options.dtype is None and options.quantize is None else "float32"
 
 
-def _placing(options: LoadOptions) -> dict[str, Any]:
+def placing(options: LoadOptions) -> dict[str, Any]:
     """Return the arguments of ``from_pretrained`` that say how and where the weights lie."""
     import torch
 

@@ -1,0 +1,127 @@
+"""A baseline that compares each picture with sentences: CLIP, SigLIP and their like, zero-shot.
+
+Radford et al., arXiv 2103.00020, section 3.1.4: a label is the mean of its sentences' normed embeddings,
+normed again; the label whose mean has the highest cosine with the picture's embedding is chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eyechart.errors import EyechartError
+from eyechart.progress import track
+from eyechart.subjects.model import Pixels
+from eyechart.subjects.options import LoadOptions
+
+if TYPE_CHECKING:
+    import torch
+
+PREFIX = "clip:"
+_DEFAULT = LoadOptions()
+
+
+class ZeroShot:
+    """A model that embeds pictures and texts in one space.
+
+    Args:
+        name: what reports call it.
+        model: a transformers model for zero-shot image classification.
+        processor: its processor.
+    """
+
+    def __init__(self, name: str, model: Any, processor: Any) -> None:
+        self.name = name
+        self.model = model.eval()
+        self.processor = processor
+        # As transformers' own pipeline: SigLIP was trained on texts of one length, each pair by itself.
+        self.sigmoid = "siglip" in model.config.model_type
+
+    def log_likelihoods(
+        self, images: Sequence[Pixels], texts: Sequence[Sequence[str]], batch: int = 32
+    ) -> NDArray[np.float64]:
+        """Return the log-likelihood of each label for each image, float64 [n, labels].
+
+        A softmax over the labels; for SigLIP the sigmoid of each, so that they need not add up to one.
+
+        Args:
+            images: uint8 HWC RGB.
+            texts: the sentences of each label.
+            batch: images at a time.
+        """
+        import torch
+
+        kept = []
+        with torch.no_grad():
+            labels, scale, bias = self._labels(texts, images[0])
+            for start in track(range(0, len(images), batch), "comparing pictures with sentences"):
+                seen = self._run([texts[0][0]], images[start : start + batch]).image_embeds
+                logits = (_normed(seen) @ labels.T * scale + bias).double()
+                kept.append(
+                    torch.nn.functional.logsigmoid(logits) if self.sigmoid else logits.log_softmax(-1)
+                )
+        found: NDArray[np.float64] = torch.cat(kept).cpu().numpy()
+        return found
+
+    def _labels(
+        self, texts: Sequence[Sequence[str]], image: Pixels
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the labels' embeddings [labels, width], and the scale and shift of a cosine."""
+        import torch
+
+        embedded = [_normed(self._run(sentences, [image]).text_embeds) for sentences in texts]
+        scale: torch.Tensor = self.model.logit_scale.exp()
+        shift: torch.Tensor = getattr(self.model, "logit_bias", torch.zeros_like(scale))
+        return _normed(torch.stack([rows.mean(0) for rows in embedded])), scale, shift
+
+    def _run(self, texts: Sequence[str], images: Sequence[Pixels]) -> Any:
+        length = {"padding": "max_length", "max_length": 64} if self.sigmoid else {"padding": True}
+        written = self.processor.tokenizer(list(texts), truncation=True, return_tensors="pt", **length)
+        seen = self.processor.image_processor(images=list(images), return_tensors="pt")
+        pixels = seen["pixel_values"].to(self.model.device, self.model.dtype)
+        return self.model(**written.to(self.model.device), pixel_values=pixels)
+
+
+def load_zero_shot(name: str, options: LoadOptions = _DEFAULT) -> ZeroShot:
+    """Load a model for zero-shot comparison.
+
+    Args:
+        name: ``clip:`` and a folder or an id on the hub, e.g. ``clip:openai/clip-vit-base-patch32``.
+        options: as for :func:`eyechart.subjects.loading.load_subject`.
+
+    Raises:
+        EyechartError: there is no such model, or it does not embed pictures and texts in one space.
+    """
+    from transformers import AutoConfig, AutoProcessor
+    from transformers import AutoModelForZeroShotImageClassification as Contrastive
+
+    from eyechart.subjects.loading import placing
+    from eyechart.subjects.names import resolve
+    from eyechart.subjects.refusals import explain, refuse_missing_weights
+
+    bare = name.removeprefix(PREFIX)
+    folder = resolve(bare)
+    try:
+        config = AutoConfig.from_pretrained(folder, **options.source())
+        if type(config) not in Contrastive._model_mapping:
+            raise EyechartError(
+                f"{bare} does not compare pictures with texts ({config.model_type})",
+                f"name it without {PREFIX}, or name a CLIP or SigLIP model",
+            )
+        processor = AutoProcessor.from_pretrained(folder, **options.source())
+        model, told = Contrastive.from_pretrained(
+            folder, output_loading_info=True, **options.source(), **placing(options)
+        )
+    except EyechartError:
+        raise
+    except Exception as error:  # transformers, tokenizers and safetensors each raise their own
+        raise explain(bare, error) from error
+    refuse_missing_weights(bare, told["missing_keys"])
+    return ZeroShot(name, model, processor)
+
+
+def _normed(rows: torch.Tensor) -> torch.Tensor:
+    return rows / rows.norm(dim=-1, keepdim=True)

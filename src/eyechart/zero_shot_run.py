@@ -1,0 +1,81 @@
+"""The exam of a model that compares pictures with sentences, from its name to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from eyechart.dataset import load_dataset
+from eyechart.exam.answers import IMAGE_COLUMNS
+from eyechart.runs import Run
+from eyechart.study import file_dataset, study_report
+from eyechart.subjects.options import LoadOptions
+from eyechart.subjects.zero_shot import load_zero_shot
+from eyechart.templates.sentences import sentences
+
+ARM, TEMPLATE = "base", "sentences"
+_AS_IT_IS = LoadOptions()
+
+
+def zero_shot_run(
+    subject: str,
+    dataset: Path,
+    out: Path,
+    *,
+    seed: int,
+    load: LoadOptions = _AS_IT_IS,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Examine a CLIP or SigLIP model zero-shot in a run folder; returns the report.
+
+    Raises:
+        EyechartError: no such model or dataset, or the folder holds another run.
+    """
+    found = load_dataset(dataset)
+    texts = sentences(found.labels)
+    plan = {"subject": subject, "load": asdict(load), "arms": [ARM], "seed": seed}
+    run = Run.create(out, {**plan, "dataset": {"hash": found.hash}, "sentences": texts})
+    file_dataset(run, found, seed, say)
+    if not run.has(f"arms/{ARM}/answers.parquet"):
+        model = load_zero_shot(subject, load)
+        with run.timer(f"{ARM}: exam"):
+            logp = model.log_likelihoods(found.images("test"), texts)
+        answers = zero_shot_answers(found.table("test"), logp, found.labels, texts)
+        run.write_table(answers, f"arms/{ARM}/answers.parquet")
+    (run.arm(ARM) / "DONE").touch()
+    return study_report(run, say)
+
+
+def zero_shot_answers(
+    table: pd.DataFrame,
+    logp: NDArray[np.float64],
+    labels: Sequence[str],
+    texts: Sequence[Sequence[str]],
+) -> pd.DataFrame:
+    """Return log-likelihoods as an answers table (see :func:`eyechart.exam.examine`), one choice an image.
+
+    Args:
+        table: the images' rows of the dataset.
+        logp: [images, labels].
+        labels: the candidates.
+        texts: the sentences of each label.
+    """
+    best = [labels[i] for i in logp.argmax(1)]
+    answers = table[IMAGE_COLUMNS].reset_index(drop=True)
+    return answers.assign(
+        arm=ARM,
+        template=TEMPLATE,
+        template_kind="train",  # nobody trained on them; "train" is the kind of the report's main numbers
+        prompt="\n".join(text for label in texts for text in label),
+        readout="choose",
+        text="",
+        status="label",
+        predicted=best,
+        logp=list(logp),
+        correct=[named == label for named, label in zip(best, answers["label"], strict=True)],
+    )
