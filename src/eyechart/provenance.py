@@ -17,6 +17,7 @@ from eyechart import __version__
 PACKAGES = (
     "torch",
     "transformers",
+    "openai",
     "peft",
     "scikit-learn",
     "numpy",

@@ -13,6 +13,7 @@ from eyechart.dataset import load_dataset
 from eyechart.errors import EyechartError
 from eyechart.runs import Run
 from eyechart.study import StudyConfig, file_dataset, study_report
+from eyechart.subjects.capabilities import Capability, require
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.options import LoadOptions
 from eyechart.tune.arms import arm as arm_of
@@ -37,6 +38,7 @@ def exam_run(
     Raises:
         EyechartError: no such subject or dataset, or the folder holds another run.
     """
+    require(subject, Capability.VISUAL_TOKENS, Capability.STAGES)
     found = load_dataset(dataset)
     config = StudyConfig(subject=subject, load=load, arms=("base",), seed=seed)
     plan = {"subject": subject, "load": asdict(load), "arms": ["base"], "seed": seed}
@@ -97,6 +99,7 @@ def tune_run(
     Raises:
         EyechartError: no such subject, dataset or component, or the proof of what changed failed.
     """
+    require(subject, Capability.COMPONENTS)
     arm = arm_of(train)
     if not arm.train:
         raise EyechartError(

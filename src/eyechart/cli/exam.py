@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from eyechart.errors import EyechartError
+from eyechart.subjects.capabilities import is_endpoint
+
+_PANEL = "Endpoints only"
 
 
 def add(app: typer.Typer) -> None:
@@ -14,12 +19,89 @@ def add(app: typer.Typer) -> None:
 
 
 def exam(
-    subject: Annotated[str, typer.Argument(help="nano, a model's folder, or an id on the hub.")],
+    subject: Annotated[
+        str, typer.Argument(help="nano, a model's folder, an id on the hub, or an endpoint: 'URL#MODEL'.")
+    ],
     dataset: Annotated[Path, typer.Argument(help="A dataset's folder (see eyechart dataset build).")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")],
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    key_env: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_PANEL, help="Variable that holds the key; OPENAI_API_KEY by default."),
+    ] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(rich_help_panel=_PANEL, help="Questions at a time; 8 by default.")
+    ] = None,
+    requests_per_minute: Annotated[
+        float | None, typer.Option(rich_help_panel=_PANEL, help="Requests a minute, retries included.")
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(rich_help_panel=_PANEL, help="Seconds of one attempt; 120 by default.")
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option(rich_help_panel=_PANEL, help="Attempts after the first; 5 by default.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option(rich_help_panel=_PANEL, help="Longest answer, in tokens; 64 by default.")
+    ] = None,
+    top_logprobs: Annotated[
+        int | None, typer.Option(rich_help_panel=_PANEL, help="First tokens to be told; 20 by default.")
+    ] = None,
+    max_image_mb: Annotated[
+        float | None, typer.Option(rich_help_panel=_PANEL, help="Largest image sent, in MB; 20 by default.")
+    ] = None,
+    price_in: Annotated[
+        float | None, typer.Option(rich_help_panel=_PANEL, help="Price of a million tokens sent.")
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option(rich_help_panel=_PANEL, help="Price of a million tokens answered.")
+    ] = None,
 ) -> None:
-    """Ask a subject what distorts each test image, and what it sees of content; write the report."""
+    """Ask a subject what distorts each test image, and what it sees of content; write the report.
+
+    An OpenAI-compatible endpoint is named by its address and model, as in 'http://localhost:8000/v1#MODEL'.
+    It gives text only: open models are also asked for likelihoods and content. Images are sent as PNG, which
+    is lossless: recompression would change what is measured. The key comes from the environment alone.
+    """
+    given = {
+        "concurrency": concurrency,
+        "requests_per_minute": requests_per_minute,
+        "timeout": timeout,
+        "retries": retries,
+        "max_tokens": max_tokens,
+        "top_logprobs": top_logprobs,
+        "max_image_mb": max_image_mb,
+        "price_in": price_in,
+        "price_out": price_out,
+    }
+    settings = {name: value for name, value in given.items() if value is not None}
+    if is_endpoint(subject):
+        _endpoint(subject, dataset, out, key_env, settings, seed)
+        return
+    if settings or key_env:
+        first = next(iter([*settings, "key_env"])).replace("_", "-")
+        raise EyechartError(
+            f"--{first} is for endpoints only", "leave it out, or name an endpoint: 'URL#MODEL'"
+        )
     from eyechart.single import exam_run
 
     exam_run(subject, dataset, out, seed=seed, inside=False, say=typer.echo)
+
+
+def _endpoint(
+    subject: str, dataset: Path, out: Path, key_env: str | None, settings: dict[str, Any], seed: int
+) -> None:
+    from pydantic import ValidationError
+
+    from eyechart.endpoint_run import endpoint_run
+    from eyechart.subjects.endpoint import EndpointConfig, read_key
+
+    try:
+        config = EndpointConfig(**settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = str(first["loc"][0]).replace("_", "-")
+        raise EyechartError(
+            f"--{option}: {first['msg']}", "eyechart exam --help lists the options"
+        ) from error
+    endpoint_run(subject, dataset, out, key=read_key(key_env), config=config, seed=seed, say=typer.echo)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eyechart.errors import EyechartError
+from eyechart.subjects.capabilities import OPEN_MODEL
 
 if TYPE_CHECKING:
     import torch
@@ -34,6 +35,8 @@ class ModelSubject:
         processor: its processor, with a chat template.
         compute: type of the matrix products, ``float32`` or ``bfloat16``.
     """
+
+    capabilities = OPEN_MODEL
 
     def __init__(self, name: str, model: Any, processor: Any, compute: str = "float32") -> None:
         self.name = name

@@ -1,0 +1,78 @@
+"""The exam of a model behind an endpoint, from its address to the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from eyechart.dataset import Dataset, load_dataset
+from eyechart.exam.account import account, summary
+from eyechart.exam.journal import Journal
+from eyechart.exam.remote import ask_endpoint, graded, questions
+from eyechart.runs import Run
+from eyechart.study import file_dataset, study_report
+from eyechart.subjects.endpoint import MEASURED, Endpoint, EndpointConfig, read_address
+from eyechart.templates import Template, load_templates
+
+ARM = "base"
+
+
+def endpoint_run(
+    subject: str,
+    dataset: Path,
+    out: Path,
+    *,
+    key: str | None,
+    config: EndpointConfig,
+    seed: int,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Examine a model behind an endpoint in a run folder; returns the report.
+
+    Answers lie in ``arms/base/answers.jsonl`` as they came. A run that stopped asks only what is missing.
+
+    Args:
+        subject: the endpoint's address and model, ``http://localhost:8000/v1#MODEL``.
+        dataset: the dataset's folder.
+        out: the run's folder.
+        key: what :func:`eyechart.subjects.endpoint.read_key` returned; written nowhere.
+        config: settings.
+        seed: the run's seed, also sent to the endpoint.
+        say: where progress is told.
+
+    Raises:
+        EyechartError: no such endpoint, model or dataset, no answers, or the folder holds another run.
+    """
+    endpoint = Endpoint(read_address(subject), key, config, seed)
+    found, templates = load_dataset(dataset), load_templates()
+    plan = {"subject": subject, "arms": [ARM], "seed": seed, "dataset": {"hash": found.hash}}
+    wordings = {template.id: template.question(found.labels) for template in templates}
+    settings = config.model_dump(include=set(MEASURED))
+    run = Run.create(out, {**plan, "endpoint": settings, "questions": wordings})
+    file_dataset(run, found, seed, say)
+    with run.timer(f"{ARM}: exam"):
+        told = _examine(run, endpoint, found, templates, say)
+    for line in told:
+        say(line)
+    return study_report(run, say)
+
+
+def _examine(
+    run: Run, endpoint: Endpoint, found: Dataset, templates: Sequence[Template], say: Callable[[str], None]
+) -> list[str]:
+    """Ask what is missing and file answers, what was set aside and the account; returns its sentences."""
+    table = found.table("test")
+    names = table["image_id"].tolist()
+    asked = questions(names, templates, found.labels)
+    journal = Journal(run.arm(ARM) / "answers.jsonl")
+    say(f"endpoint: {len(asked)} questions, {len(journal.rows)} of them answered before")
+    aside = ask_endpoint(endpoint, asked, dict(zip(names, found.images("test"), strict=True)), journal)
+    answers = graded(journal, table, found.labels, templates, ARM)
+    told = account(journal, endpoint, aside=len(aside), choices="choose" in set(answers["readout"]))
+    run.write_table(answers, f"arms/{ARM}/answers.parquet")
+    run.write_table(pd.concat([run.read_table("set_aside.csv"), aside]), "set_aside.csv")
+    run.write_json(told, f"arms/{ARM}/endpoint.json")
+    (run.arm(ARM) / "DONE").touch()
+    return summary(told)

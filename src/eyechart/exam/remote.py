@@ -1,0 +1,127 @@
+"""The exam of an endpoint: ask what is not answered yet, several questions at a time, and grade it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from eyechart.errors import EyechartError
+from eyechart.exam.first_token import label_scores
+from eyechart.exam.journal import Journal
+from eyechart.exam.outside import grade_answers
+from eyechart.progress import track
+from eyechart.subjects.endpoint import Endpoint
+from eyechart.subjects.model import Pixels
+from eyechart.subjects.reply import NoAnswerError
+from eyechart.templates import Template
+
+
+class Question(NamedTuple):
+    """One template asked about one image."""
+
+    image_id: str
+    template: str
+    text: str
+
+
+def questions(
+    image_ids: Sequence[str], templates: Sequence[Template], labels: Sequence[str]
+) -> list[Question]:
+    """Return every question, all of an image together."""
+    return [Question(name, t.id, t.question(labels)) for name in image_ids for t in templates]
+
+
+def ask_endpoint(
+    endpoint: Endpoint, asked: Sequence[Question], images: Mapping[str, Pixels], journal: Journal
+) -> pd.DataFrame:
+    """Ask the questions that the journal does not answer; answers are added to it as they come.
+
+    Returns:
+        The questions without an answer: item, reason.
+
+    Raises:
+        EyechartError: the endpoint refuses every question, or too many in a row. What is answered is kept.
+    """
+    known = journal.asked()
+    waiting = [one for one in asked if (one.image_id, one.template) not in known]
+    if not waiting:
+        return pd.DataFrame(columns=["item", "reason"])
+    aside = asyncio.run(_ask(endpoint, waiting, images, journal))
+    if not journal.rows:
+        raise EyechartError(
+            f"none of {len(waiting)} questions was answered; the last: {aside[-1][1]}",
+            "mend this, then run the same command again",
+        )
+    return pd.DataFrame(aside, columns=["item", "reason"])
+
+
+async def _ask(
+    endpoint: Endpoint, waiting: Sequence[Question], images: Mapping[str, Pixels], journal: Journal
+) -> list[tuple[str, str]]:
+    """Ask at most ``concurrency`` questions at a time; returns those without an answer, with the reason."""
+    places = asyncio.Semaphore(endpoint.config.concurrency)
+    aside: list[tuple[str, str]] = []
+
+    with journal.writing() as stream:
+
+        async def one(question: Question) -> NoAnswerError | None:
+            async with places:
+                try:
+                    answer = await endpoint.ask(images[question.image_id], question.text)
+                except NoAnswerError as error:
+                    aside.append((f"{question.image_id}, asked {question.template}", str(error)))
+                    return error
+                journal.add(stream, question.image_id, question.template, answer)
+                return None
+
+        async with endpoint.client:
+            tasks = [asyncio.create_task(one(question)) for question in waiting]
+            try:
+                await _watch(tasks, endpoint.config.give_up_after)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+    return aside
+
+
+async def _watch(tasks: list[asyncio.Task[NoAnswerError | None]], give_up_after: int) -> None:
+    """Wait for the tasks behind a progress bar; give up when the endpoint has failed often in a row."""
+    silent = 0
+    for done in track(asyncio.as_completed(tasks), "asking the endpoint", total=len(tasks)):
+        error = await done
+        if error is None:
+            silent = 0
+        elif error.silent:
+            silent += 1
+        if silent >= give_up_after:
+            raise EyechartError(
+                f"the endpoint left {silent} questions in a row unanswered; the last: {error}",
+                "mend this, then run the same command again: it asks only what is missing",
+            )
+
+
+def graded(
+    journal: Journal, table: pd.DataFrame, labels: Sequence[str], templates: Sequence[Template], arm: str
+) -> pd.DataFrame:
+    """Return the answers table (see :func:`eyechart.exam.examine`).
+
+    It has choices only if the first tokens tell every label in every answer. Where some answers lack them,
+    the others are those of which the endpoint was least sure, and no fair sample of the exam. The ``logp`` of
+    a choice is of the first token, not of the whole candidate.
+    """
+    place = {name: i for i, name in enumerate(table["image_id"])}
+    order = [template.id for template in templates]
+    rows = sorted(journal.rows, key=lambda row: (order.index(row["template"]), place[row["image_id"]]))
+    found = pd.DataFrame([{name: row[name] for name in ("image_id", "template", "text")} for row in rows])
+    scores = [label_scores(row["first"], labels) for row in rows]
+    whole = all(told is not None for told in scores)
+    found["scores"] = pd.Series(scores if whole else [None] * len(rows), dtype=object)
+    answers = grade_answers(found, table, labels, arm, partial=True)
+    by_id = {template.id: template for template in templates}
+    answers["template_kind"] = [by_id[name].split for name in answers["template"]]
+    answers["prompt"] = [by_id[name].question(labels) for name in answers["template"]]
+    return answers

@@ -1,0 +1,265 @@
+"""A model behind an OpenAI-compatible endpoint: it is sent an image with a question, and gives text."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
+
+from eyechart.errors import EyechartError
+from eyechart.subjects.capabilities import ENDPOINT
+from eyechart.subjects.images import data_url
+from eyechart.subjects.model import Pixels
+from eyechart.subjects.reply import Answer, NoAnswerError, read_reply
+
+KEY = "OPENAI_API_KEY"
+LONGEST_WAIT = 120  # s; the openai package waits no longer than this before a retry
+_TOLD = 300  # characters of an endpoint's own message that are repeated
+_SECRET = 12  # a shorter key (vLLM's "EMPTY") is a placeholder, and may be a word of an answer
+
+
+class EndpointConfig(BaseModel):
+    """Settings of an endpoint; those in :data:`MEASURED` change answers, the others only how they are got."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_tokens: PositiveInt = 64
+    top_logprobs: int = Field(20, ge=0, le=100)  # 0 asks for none
+    max_image_mb: PositiveFloat = 20  # of the data URL, 10^6 characters
+    concurrency: PositiveInt = 8
+    requests_per_minute: PositiveFloat | None = None
+    timeout: PositiveFloat = 120  # s, of one attempt
+    retries: NonNegativeInt = 5
+    give_up_after: PositiveInt = 20  # questions in a row without an answer
+    price_in: NonNegativeFloat | None = None  # per million tokens, in any currency
+    price_out: NonNegativeFloat | None = None
+
+
+MEASURED = frozenset({"max_tokens", "top_logprobs"})
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where an endpoint is, and what it calls the model."""
+
+    url: str
+    model: str
+
+
+def read_address(name: str) -> Address:
+    """Return the parts of a subject's name, ``http://localhost:8000/v1#MODEL``.
+
+    Raises:
+        EyechartError: it is not of this form, or holds a key or password (which is not repeated).
+    """
+    url, _, model = name.partition("#")
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        whole = False
+    if not whole or not model:
+        raise EyechartError(
+            "the address of an endpoint lacks a host, or the name of a model",
+            "write it as in http://localhost:8000/v1#MODEL",
+        )
+    if "@" in parts.netloc or parts.query:
+        raise EyechartError(
+            "the address of an endpoint must hold no password or query: it is written into the run",
+            f"put the key into the environment variable {KEY}, or name another with --key-env",
+        )
+    return Address(url, model)
+
+
+def read_key(variable: str | None) -> str | None:
+    """Return the key in an environment variable; None if there is none in the usual one.
+
+    Raises:
+        EyechartError: the variable that was named is empty, or its value cannot be a key; neither is shown.
+    """
+    if variable is not None and not re.fullmatch(r"[A-Za-z_]\w*", variable):
+        raise EyechartError("--key-env takes a variable's name, not the key", f"e.g. --key-env {KEY}")
+    key = os.environ.get(variable or KEY, "").strip()
+    if not key and variable is not None:
+        raise EyechartError("the environment variable named by --key-env is not set", "export it first")
+    if not (key.isascii() and key.isprintable()) or " " in key:
+        raise EyechartError("the key in the environment holds characters that no key has", "set it again")
+    return key or None
+
+
+class Endpoint:
+    """An endpoint that answers questions on images; retries, waits and paces as its settings say.
+
+    Requests go through the ``openai`` package. It tries again after a lost connection, a timeout and the
+    statuses 408, 409, 429 and 5xx, with growing waits or as long as ``Retry-After`` asks for.
+
+    Args:
+        where: the address.
+        key: the key, or None where the endpoint wants none. It is sent, and nowhere kept.
+        config: settings.
+        seed: sent with every request.
+
+    Attributes:
+        refused: settings that the endpoint would not take; it is asked without them.
+    """
+
+    capabilities = ENDPOINT
+
+    def __init__(self, where: Address, key: str | None, config: EndpointConfig, seed: int = 0) -> None:
+        try:
+            from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        except ImportError as error:
+            raise EyechartError(
+                "endpoints need the openai package", "pip install 'eyechart[endpoints]'"
+            ) from error
+        self.config, self.seed, self.model = config, seed, where.model
+        self.refused: set[str] = set()
+        self._key = key
+        hooks: dict[str, list[Any]] = {
+            "request": [Pace(config.requests_per_minute)] if config.requests_per_minute else []
+        }
+        self.client = AsyncOpenAI(
+            base_url=where.url,
+            api_key=key or "none",
+            max_retries=config.retries,
+            timeout=config.timeout,
+            http_client=DefaultAsyncHttpxClient(event_hooks=hooks),
+        )
+
+    async def ask(self, image: Pixels, question: str) -> Answer:
+        """Return the answer to one question on one image, uint8 HWC RGB.
+
+        Raises:
+            NoAnswerError: this question got none, all retries included; or the image is too large to be sent.
+            EyechartError: no question will get one (wrong key, no such model).
+        """
+        url = data_url(image)
+        if len(url) > self.config.max_image_mb * 1e6:
+            size = f"{len(url) / 1e6:.1f} MB as a lossless data URL"
+            raise NoAnswerError(f"not sent: {size}, over {self.config.max_image_mb:g} MB", silent=False)
+        picture = {"type": "image_url", "image_url": {"url": url, "detail": "high"}}  # high: not shrunk first
+        messages = [{"role": "user", "content": [picture, {"type": "text", "text": question}]}]
+        # The openai package bounds each wait for data; this bounds all of them, trickling replies included.
+        longest = (self.config.retries + 1) * (self.config.timeout + LONGEST_WAIT)
+        try:
+            async with asyncio.timeout(longest):
+                answer = read_reply(await self._agreed(messages))
+        except TimeoutError:
+            raise NoAnswerError(f"no whole reply within {longest:g} s") from None
+        first = answer.first and tuple((self._hidden(token), logp) for token, logp in answer.first)
+        named = answer.model and self._hidden(answer.model)
+        return replace(answer, text=self._hidden(answer.text), model=named, first=first)
+
+    async def _agreed(self, messages: list[Any]) -> str:
+        """Send a request, again without each setting that the endpoint refuses; returns the reply's body."""
+        from openai import BadRequestError, UnprocessableEntityError
+
+        refused = set(self.refused)
+        while True:
+            settings = self._settings(refused)
+            try:
+                body = await self._send(messages, settings)
+            except (BadRequestError, UnprocessableEntityError) as error:
+                named = _refused(error, settings)
+                if named is None:
+                    raise NoAnswerError(self._told(error)) from None
+                refused.add(named)
+            else:
+                self.refused |= refused
+                return body
+
+    def _settings(self, refused: set[str]) -> dict[str, Any]:
+        length = "max_tokens" if "max_completion_tokens" in refused else "max_completion_tokens"
+        wanted = {"temperature": 0, "seed": self.seed, length: self.config.max_tokens}
+        if self.config.top_logprobs and refused.isdisjoint({"logprobs", "top_logprobs"}):
+            wanted |= {"logprobs": True, "top_logprobs": self.config.top_logprobs}
+        return {name: value for name, value in wanted.items() if name not in refused}
+
+    async def _send(self, messages: list[Any], settings: dict[str, Any]) -> str:
+        """Send one request; returns the reply's body as text."""
+        import openai
+
+        create: Any = self.client.chat.completions.with_raw_response.create
+        try:
+            reply = await create(model=self.model, messages=messages, **settings)
+        except (openai.BadRequestError, openai.UnprocessableEntityError):
+            raise
+        except openai.AuthenticationError as error:
+            raise EyechartError(
+                f"the endpoint refuses the key: {self._told(error)}",
+                f"put the right one into the environment variable {KEY}, or name another with --key-env",
+            ) from None
+        except openai.NotFoundError as error:
+            raise EyechartError(
+                f"the endpoint has no model {self.model!r} at this address: {self._told(error)}",
+                "check both; most addresses end in /v1",
+            ) from None
+        except openai.OpenAIError as error:
+            raise NoAnswerError(self._told(error)) from None
+        text: str = reply.http_response.text
+        return text
+
+    def _told(self, error: Exception) -> str:
+        """Return what went wrong in a few words, without the key."""
+        from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+        tries = f"{self.config.retries + 1} {'try' if self.config.retries == 0 else 'tries'}"
+        if isinstance(error, APITimeoutError):
+            return f"no reply within {self.config.timeout:g} s, in {tries}"
+        if isinstance(error, APIConnectionError):
+            cause = str(error.__cause__ or error) or type(error.__cause__).__name__
+            return f"no connection in {tries}: {self._hidden(cause)[:_TOLD]}"
+        told = _message(error) if isinstance(error, APIStatusError) else str(error)
+        return self._hidden(told)[:_TOLD]
+
+    def _hidden(self, text: str) -> str:
+        """Return an endpoint's text without the key, should it repeat it."""
+        key = self._key
+        return text.replace(key, "[the key]") if key is not None and len(key) >= _SECRET else text
+
+
+class Pace:
+    """Hold requests back so that no more than so many a minute leave; retries count too."""
+
+    def __init__(self, per_minute: float) -> None:
+        self._gap, self._next = 60 / per_minute, 0.0
+
+    async def __call__(self, request: object) -> None:
+        """Wait for this request's turn."""
+        now = time.monotonic()
+        turn = max(now, self._next)
+        self._next = turn + self._gap
+        await asyncio.sleep(turn - now)
+
+
+def _message(error: Any) -> str:
+    """Return the status of a reply with what the endpoint says about it."""
+    body = error.body
+    if isinstance(body, dict):
+        body = body.get("message") or body.get("detail") or body
+    wait = error.response.headers.get("Retry-After")
+    told = [f"status {error.status_code}", str(body or ""), f"it asks to wait {wait} s" if wait else ""]
+    return ": ".join(part for part in told if part)
+
+
+def _refused(error: Any, settings: dict[str, Any]) -> str | None:
+    """Return the setting that an endpoint will not take, if its message names one that can be left out."""
+    droppable = [name for name in settings if name != "max_tokens"]
+    if error.param:
+        return error.param if error.param in droppable else None
+    told = _message(error)[:_TOLD]
+    return next((name for name in droppable if re.search(rf"\b{name}\b", told)), None)
