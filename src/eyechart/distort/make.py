@@ -84,7 +84,11 @@ def distort(
     """
     rgb, back = as_rgb(image)
     step = Step(type, level, severity, corpus)
-    return back(_made(rgb, step, seed, image_id, stretch).pixels)  # type: ignore[no-any-return]
+    if level == 0:
+        _checked(step)
+        return back(rgb.copy())  # type: ignore[no-any-return]
+    found, amount = _severity(rgb, step, seed, image_id)
+    return back(at_severity(found, rgb, amount, seed, image_id, stretch)[0])  # type: ignore[no-any-return]
 
 
 def make_distorted(
@@ -134,15 +138,11 @@ def at_severity(
 
 
 def _made(rgb: Pixels, step: Step, seed: int, image_id: str, stretch: bool) -> Distorted:
-    found = find(step.type)
-    if (step.level is None) == (step.severity is None):
-        raise EyechartError(
-            "name either a level or a severity", f"e.g. distort(image, {step.type!r}, level=3)"
-        )
+    found = _checked(step)
     corpus = step.corpus or found.corpora[0]
     if step.level == 0:
         return Distorted(rgb.copy(), found.name, float("nan"), corpus, 0, 0, 0.0, float("inf"), 0)
-    severity = _severity(found, rgb, step, corpus, seed, image_id)
+    _, severity = _severity(rgb, step, seed, image_id)
     pixels, redraws = at_severity(found, rgb, severity, seed, image_id, stretch)
     return Distorted(
         pixels,
@@ -157,13 +157,25 @@ def _made(rgb: Pixels, step: Step, seed: int, image_id: str, stretch: bool) -> D
     )
 
 
-def _severity(found: Distortion, rgb: Pixels, step: Step, corpus: str, seed: int, image_id: str) -> float:
+def _checked(step: Step) -> Distortion:
+    """Return a step's distortion; refuse an unknown one, and a step without or with two strengths."""
+    found = find(step.type)
+    if (step.level is None) == (step.severity is None):
+        raise EyechartError(
+            "name either a level or a severity", f"e.g. distort(image, {step.type!r}, level=3)"
+        )
+    return found
+
+
+def _severity(rgb: Pixels, step: Step, seed: int, image_id: str) -> tuple[Distortion, float]:
+    """Return a step's distortion and its severity on this image."""
+    found = _checked(step)
     if step.severity is not None:
-        return found.check(float(step.severity))
-    level = step.level or 0
+        return found, found.check(float(step.severity))
+    level, corpus = step.level or 0, step.corpus or found.corpora[0]
     found.check_level(level, corpus)
     if corpus not in found.targets:
-        return found.at_level(level, corpus)
+        return found, found.at_level(level, corpus)
     from eyechart.distort.calibration import level_of_target
 
-    return level_of_target(found, rgb, level, corpus, seed, image_id)
+    return found, level_of_target(found, rgb, level, corpus, seed, image_id)

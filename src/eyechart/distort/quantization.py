@@ -78,9 +78,9 @@ def banding(image: Pixels, severity: float, draw: np.random.Generator) -> Made:
     """Turn smooth gradients into bands, texture kept.
 
     The luma is smoothed (sigma 4 px) and rounded to evenly spaced tones from 0 to 255; the difference is
-    added to R, G and B. Normal noise of deviation s around a value that is rounded leaves exp(-2 pi**2 (s / step)**2) of
-    the first harmonic of that difference. It is weakened by this factor, with s the deviation of the luma
-    from the smooth one.
+    added to R, G and B. Normal noise of deviation s around a value that is rounded leaves the share
+    exp(-2 pi**2 (s / step)**2) of the first harmonic of that difference. It is weakened by this factor, with
+    s the deviation of the luma from the smooth one.
     """
     units = np.rint(luma(image) * np.float32(128)).astype(np.uint16)  # OpenCV smooths whole numbers exactly
     smooth = cv2.GaussianBlur(units, (25, 25), 4, borderType=cv2.BORDER_REPLICATE) / 128.0
