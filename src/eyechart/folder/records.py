@@ -20,7 +20,7 @@ from eyechart.runs import writing
 Row = dict[str, Any]
 
 _NAME = "made.jsonl"
-_ROWS = 4096  # rows held in memory before they are written
+_ROWS = 1024  # rows held in memory before they are written
 
 SCHEMA = pa.schema(
     [
