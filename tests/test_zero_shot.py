@@ -25,13 +25,14 @@ from transformers import (  # noqa: E402
     SiglipProcessor,
     pipeline,
 )
+from typer.testing import CliRunner  # noqa: E402
 
+from eyechart.cli.main import build  # noqa: E402
 from eyechart.dataset import DatasetConfig, build_dataset  # noqa: E402
 from eyechart.errors import EyechartError  # noqa: E402
 from eyechart.runs import Run  # noqa: E402
 from eyechart.subjects.zero_shot import load_zero_shot  # noqa: E402
 from eyechart.templates.sentences import sentences  # noqa: E402
-from eyechart.zero_shot_run import zero_shot_run  # noqa: E402
 
 LABELS = ("blur", "white_noise", "clean")
 SIDE = 32
@@ -128,11 +129,21 @@ def test_a_run_ends_in_a_report(tmp_path: Path) -> None:
     config = DatasetConfig(crop=48, test_contents=2, clean_per_content=1, train_images=32, levels=(3, 5))
     dataset = build_dataset(config, tmp_path / "datasets")
     subject = f"clip:{saved('clip', tmp_path / 'tiny-clip')}"
-    page = zero_shot_run(subject, dataset.path, tmp_path / "run", seed=0, say=lambda _: None)
-    assert "tiny-clip" in page.read_text(encoding="utf-8")
+    given = [subject, str(dataset.path), "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(build(), ["exam", *given], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "tiny-clip" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     answers = Run(tmp_path / "run").read_table("arms/base/answers.parquet")
     assert answers["image_id"].tolist() == dataset.table("test")["image_id"].tolist()
     assert answers["readout"].unique().tolist() == ["choose"]
     best = [dataset.labels[int(np.argmax(row))] for row in answers["logp"]]
     assert answers["predicted"].tolist() == best
+    for command in (
+        ["inside", *given],
+        ["tune", *given, "--train", "vision"],
+        ["study", "--subject", subject],
+    ):
+        refused = CliRunner().invoke(build(), command)
+        assert refused.exit_code == 2
+        assert "a clip: model chooses among labels only" in refused.output
     assert answers["correct"].tolist() == (answers["predicted"] == answers["label"]).tolist()

@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from eyechart.cli.subjects import takes_load_options
 from eyechart.errors import EyechartError
-from eyechart.subjects.capabilities import is_endpoint
+from eyechart.subjects.capabilities import is_endpoint, is_zero_shot
+from eyechart.subjects.options import LoadOptions
 
 _PANEL = "Endpoints only"
 
@@ -18,12 +20,18 @@ def add(app: typer.Typer) -> None:
     app.command()(exam)
 
 
+@takes_load_options
 def exam(
     subject: Annotated[
-        str, typer.Argument(help="nano, a model's folder, an id on the hub, or an endpoint: 'URL#MODEL'.")
+        str,
+        typer.Argument(
+            help="nano, a preset's name, a model's folder, or an id on the hub; an endpoint, 'URL#MODEL'; or "
+            "clip:MODEL, a CLIP or SigLIP model that is compared, not asked."
+        ),
     ],
     dataset: Annotated[Path, typer.Argument(help="A dataset's folder (see eyechart dataset build).")],
     out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")],
+    load: LoadOptions,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
     key_env: Annotated[
         str | None,
@@ -62,6 +70,9 @@ def exam(
     An OpenAI-compatible endpoint is named by its address and model, as in 'http://localhost:8000/v1#MODEL'.
     It gives text only: open models are also asked for likelihoods and content. Images are sent as PNG, which
     is lossless: recompression would change what is measured. The key comes from the environment alone.
+
+    A CLIP or SigLIP model, as in clip:openai/clip-vit-base-patch32, is a baseline: each label's sentences are
+    compared with the image.
     """
     given = {
         "concurrency": concurrency,
@@ -76,6 +87,9 @@ def exam(
     }
     settings = {name: value for name, value in given.items() if value is not None}
     if is_endpoint(subject):
+        if load.changed():
+            first = next(iter(load.changed())).replace("_", "-")
+            raise EyechartError(f"--{first} is for models that are loaded here", "leave it out")
         _endpoint(subject, dataset, out, key_env, settings, seed)
         return
     if settings or key_env:
@@ -83,9 +97,14 @@ def exam(
         raise EyechartError(
             f"--{first} is for endpoints only", "leave it out, or name an endpoint: 'URL#MODEL'"
         )
+    if is_zero_shot(subject):
+        from eyechart.zero_shot_run import zero_shot_run
+
+        zero_shot_run(subject, dataset, out, seed=seed, load=load, say=typer.echo)
+        return
     from eyechart.single import exam_run
 
-    exam_run(subject, dataset, out, seed=seed, inside=False, say=typer.echo)
+    exam_run(subject, dataset, out, seed=seed, inside=False, load=load, say=typer.echo)
 
 
 def _endpoint(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from eyechart.errors import EyechartError
 
 ENDPOINT_MARK = "://"  # an endpoint is named by its address
+ZERO_SHOT_MARK = "clip:"  # before the name of a model that compares pictures with texts
 
 
 class Capability(StrEnum):
@@ -21,6 +22,7 @@ class Capability(StrEnum):
 
 OPEN_MODEL = frozenset(Capability)
 ENDPOINT = frozenset({Capability.GENERATE})
+ZERO_SHOT = frozenset({Capability.CHOOSE})
 
 
 def is_endpoint(name: str) -> bool:
@@ -28,9 +30,16 @@ def is_endpoint(name: str) -> bool:
     return ENDPOINT_MARK in name
 
 
+def is_zero_shot(name: str) -> bool:
+    """Say whether a subject's name is that of a model to be compared zero-shot."""
+    return name.startswith(ZERO_SHOT_MARK)
+
+
 def capabilities(name: str) -> frozenset[Capability]:
     """Return what the subject of this name offers; nothing is loaded or asked for that."""
-    return ENDPOINT if is_endpoint(name) else OPEN_MODEL
+    if is_endpoint(name):
+        return ENDPOINT
+    return ZERO_SHOT if is_zero_shot(name) else OPEN_MODEL
 
 
 def require(name: str, *needed: Capability) -> None:
@@ -41,7 +50,11 @@ def require(name: str, *needed: Capability) -> None:
     """
     lacking = [one.value for one in Capability if one in needed and one not in capabilities(name)]
     if lacking:
+        kind = (
+            "an endpoint gives text only" if is_endpoint(name) else "a clip: model chooses among labels only"
+        )
         raise EyechartError(
-            f"an endpoint gives text only: it has no {', no '.join(lacking)}",
-            "name the open model instead (a folder, or an id on the hub); eyechart exam takes endpoints",
+            f"{kind}: it has no {', no '.join(lacking)}",
+            "name the open model instead (a folder, or an id on the hub); eyechart exam takes endpoints and "
+            "clip: models",
         )

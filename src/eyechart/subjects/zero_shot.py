@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from eyechart.errors import EyechartError
 from eyechart.progress import track
+from eyechart.subjects.capabilities import ZERO_SHOT_MARK
 from eyechart.subjects.model import Pixels
 from eyechart.subjects.options import LoadOptions
 
 if TYPE_CHECKING:
     import torch
 
-PREFIX = "clip:"
 _DEFAULT = LoadOptions()
 
 
@@ -102,14 +102,14 @@ def load_zero_shot(name: str, options: LoadOptions = _DEFAULT) -> ZeroShot:
     from eyechart.subjects.names import resolve
     from eyechart.subjects.refusals import explain, refuse_missing_weights
 
-    bare = name.removeprefix(PREFIX)
+    bare = name.removeprefix(ZERO_SHOT_MARK)
     folder = resolve(bare)
     try:
         config = AutoConfig.from_pretrained(folder, **options.source())
         if type(config) not in Contrastive._model_mapping:
             raise EyechartError(
                 f"{bare} does not compare pictures with texts ({config.model_type})",
-                f"name it without {PREFIX}, or name a CLIP or SigLIP model",
+                f"name it without {ZERO_SHOT_MARK}, or name a CLIP or SigLIP model",
             )
         processor = AutoProcessor.from_pretrained(folder, **options.source())
         model, told = Contrastive.from_pretrained(
