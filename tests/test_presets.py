@@ -104,6 +104,13 @@ def test_every_command_that_loads_a_subject_takes_the_options(command: str) -> N
     assert "bfloat16" in wrong.output
 
 
+def test_options_of_loading_are_none_of_an_endpoints(tmp_path: Path) -> None:
+    given = ["http://localhost:1/v1#m", str(tmp_path), "--out", str(tmp_path / "run"), "--dtype", "float16"]
+    told = CliRunner().invoke(build(), ["exam", *given])
+    assert told.exit_code == 2
+    assert "--dtype is for models that are loaded here" in told.output
+
+
 def test_a_study_takes_the_options_from_its_file(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text("load: {dtype: float16, device_map: auto}\n")

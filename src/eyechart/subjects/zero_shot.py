@@ -124,4 +124,5 @@ def load_zero_shot(name: str, options: LoadOptions = _DEFAULT) -> ZeroShot:
 
 
 def _normed(rows: torch.Tensor) -> torch.Tensor:
-    return rows / rows.norm(dim=-1, keepdim=True)
+    normed: torch.Tensor = rows / rows.norm(dim=-1, keepdim=True)
+    return normed
