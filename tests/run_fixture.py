@@ -38,6 +38,8 @@ def make_run(path: Path, arms: tuple[str, ...] = tuple(SKILL), inside: bool = Tr
     run.write_table(pd.DataFrame(aside), "set_aside.csv")
     run.write_table(_baselines(images), "baselines.parquet")
     run.write_table(_gallery(images), "gallery.parquet")
+    run.write_table(_fidelity(), "fidelity.csv")
+    run.write_json({"width": 512, "height": 384, "seen_pixels": 12544, "contrast": 1.0}, "pixel_path.json")
     for stage in ("dataset", *(f"tune {arm}" for arm in arms if arm != "base"), "exam"):
         with run.timer(stage):
             pass
@@ -78,6 +80,18 @@ def _baselines(images: pd.DataFrame) -> pd.DataFrame:
     ]
     table = pd.concat(parts, ignore_index=True)
     return table.assign(correct=table["predicted"] == table["label"])
+
+
+def _fidelity() -> pd.DataFrame:
+    nothing = float("nan")
+    rows = [
+        ("gaussian_blur", 1, np.inf, np.inf, *[nothing] * 7, False),
+        ("gaussian_blur", 5, 24.3, 25.3, 0.79, 0.8, 0.7, 0.01, 0.28, 0.88, 1.06, True),
+        ("jitter", 1, 43.2, 52.1, 0.13, 0.14, 0.29, 0.06, 0.32, 1.07, nothing, False),
+        (HOSTILE[0], 5, 24.5, 29.8, 0.3, 0.3, 0.28, 0.01, 0.21, 0.83, 1.05, True),
+    ]
+    names = ["distortion", "level", "psnr", "seen_psnr", "share", "luma", "chroma"]
+    return pd.DataFrame(rows, columns=[*names, *(f"octave_{i}" for i in range(1, 5)), "visible"])
 
 
 def _gallery(images: pd.DataFrame) -> pd.DataFrame:

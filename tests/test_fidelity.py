@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import tiny  # noqa: E402
+from run_fixture import make_run  # noqa: E402
 
+from eyechart.arms import keep_fidelity  # noqa: E402
+from eyechart.dataset import DatasetConfig, build_dataset  # noqa: E402
 from eyechart.distort import Pixels, distort  # noqa: E402
+from eyechart.report import build_report  # noqa: E402
+from eyechart.runs import Run  # noqa: E402
 from eyechart.subjects.fidelity import fidelity, pixel_path, table  # noqa: E402
 from eyechart.subjects.model import ModelSubject  # noqa: E402
 
@@ -83,3 +89,28 @@ def test_the_table_has_a_row_a_level_pooled_over_pictures(eye: ModelSubject, pho
     assert found[["distortion", "level"]].to_numpy().tolist() == [["jpeg", 1], ["jpeg", 5]]
     assert {"octave_1", "octave_4", "luma", "chroma"} <= set(found.columns)
     assert found["psnr"].is_monotonic_decreasing
+
+
+def test_the_report_tells_what_cannot_be_seen_for_this_reason_alone(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", arms=("base",))
+    text = build_report(run.path).read_text(encoding="utf-8")
+    section = text[text.index('id="fidelity"') :]
+    section = section[: section.index("</section>")]
+    assert "12,544" in section
+    assert "jitter at level 1" in section
+    assert "gaussian_blur at level" not in section  # level 1 equals the picture, level 5 arrives
+    assert "<script" not in section
+
+
+def test_an_arm_files_its_audit_once(tmp_path: Path, eye: ModelSubject) -> None:
+    config = DatasetConfig(crop=112, test_contents=2, clean_per_content=1, train_images=8, levels=(5,))
+    dataset = build_dataset(config, tmp_path)
+    run = Run.create(tmp_path / "run", {"seed": 0})
+    keep_fidelity(run, dataset, eye)
+    found = run.read_table("fidelity.csv")
+    assert set(found["distortion"]) == set(dataset.table("test")["distortion"]) - {"none"}
+    assert run.read_json("pixel_path.json")["seen_pixels"] == 112 * 112
+    assert found["visible"][found["level"] == 5].all()
+    (run.path / "fidelity.csv").write_text("kept")
+    keep_fidelity(run, dataset, eye)
+    assert (run.path / "fidelity.csv").read_text() == "kept"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     import torch
 
     from eyechart.study import StudyConfig
+
+
+_AUDITED = 2  # photographs in the audit of the pixel path
 
 
 def train_question(labels: tuple[str, ...]) -> str:
@@ -78,7 +81,8 @@ def save_checkpoint(subject: ModelSubject, folder: Path) -> None:
 def examine_arm(
     run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject
 ) -> torch.Tensor:
-    """Ask the exam's and the content questions; returns the visual tokens of the test images."""
+    """Audit what arrives, ask the exam's and the content questions; returns the images' visual tokens."""
+    keep_fidelity(run, dataset, subject)
     table, images = dataset.table("test"), dataset.images("test")
     tokens = subject.visual_tokens(images)
     if not run.has(f"arms/{name}/answers.parquet"):
@@ -90,6 +94,25 @@ def examine_arm(
         scenes = content_scenes([images[i] for i in clean], names, config.content_scenes, config.seed)
         run.write_table(examine_content(subject, name, scenes), f"arms/{name}/content.parquet")
     return tokens
+
+
+def keep_fidelity(run: Run, dataset: Dataset, subject: ModelSubject) -> None:
+    """File what of the dataset's distortions reaches the subject, at the size of its pictures.
+
+    Pictures larger than the packaged photographs are audited at the photographs' size.
+    """
+    if run.has("fidelity.csv"):
+        return
+    from eyechart.distort import registry
+    from eyechart.subjects.audit import audit
+
+    table = dataset.table("test")
+    types = [name for name in registry() if name in set(table["distortion"])]
+    height, width = (min(int(table[side].median()), most) for side, most in (("height", 384), ("width", 512)))
+    with run.timer("fidelity"):
+        path, found = audit(subject, types, height, width, _AUDITED)
+    run.write_json(asdict(path), "pixel_path.json")
+    run.write_table(found, "fidelity.csv")
 
 
 def look_inside(

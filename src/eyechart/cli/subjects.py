@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import Field, fields
 from functools import wraps
@@ -11,6 +12,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from eyechart.errors import EyechartError
 from eyechart.subjects.options import LoadOptions
 
 Name = Annotated[str, typer.Argument(help="nano, a preset's name, a model's folder, or an id on the hub.")]
@@ -134,12 +136,23 @@ def fidelity(
 
     Shares are of the distortion's energy. Levels too faint to be seen for this reason alone are marked.
     """
+    from eyechart.distort import find, registry
     from eyechart.subjects.audit import audit
     from eyechart.subjects.loading import load_subject
 
-    path, table = audit(load_subject(subject, load), types, size, pictures)
+    names = list(registry()) if types == "all" else [find(name.strip()).name for name in types.split(",")]
+    width, height = _size(size)
+    path, table = audit(load_subject(subject, load), names, height, width, pictures)
     share = path.seen_pixels / (path.width * path.height)
     typer.echo(f"sees {path.seen_pixels:,} pixels of {path.width} x {path.height} ({share:.0%})")
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))
     if out is not None:
         table.to_csv(out, index=False)
+
+
+def _size(told: str) -> tuple[int, int]:
+    """Return the width and height of a text such as "512x384"."""
+    found = re.fullmatch(r"(\d+)\s*x\s*(\d+)", told)
+    if not found:
+        raise EyechartError(f"{told!r} is no size", "write WIDTHxHEIGHT, e.g. 512x384")
+    return int(found[1]), int(found[2])

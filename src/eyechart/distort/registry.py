@@ -116,6 +116,11 @@ class Distortion:
         """Return the corpora whose levels are known; the first is the default."""
         return (*self.levels, *self.targets)
 
+    @property
+    def count(self) -> int:
+        """Return how many levels the default corpus has."""
+        return len({**self.targets, **self.levels}[self.corpora[0]])
+
     def at_level(self, level: int, corpus: str | None = None) -> float:
         """Return the severity of a corpus' level (None: the default corpus).
 
@@ -142,7 +147,7 @@ class Distortion:
             raise EyechartError(
                 f"{self.name} has no levels for the corpus {corpus!r}", f"known: {', '.join(self.corpora)}"
             )
-        count = len(self.levels.get(corpus, self.targets.get(corpus, ())))
+        count = len({**self.targets, **self.levels}[corpus])
         if level not in range(1, count + 1):
             known = ", ".join(map(str, range(1, count)))
             raise EyechartError(

@@ -28,6 +28,8 @@ class Inputs:
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
         gallery: images to show, with the columns image_id and image (PNG bytes).
+        fidelity: what of each distortion and level reaches the subject.
+        pixel_path: the size at which the subject sees the pictures.
     """
 
     run: Run
@@ -47,6 +49,8 @@ class Inputs:
     baselines: pd.DataFrame | None
     set_aside: pd.DataFrame | None
     gallery: pd.DataFrame | None
+    fidelity: pd.DataFrame | None
+    pixel_path: dict[str, Any]
 
 
 def read_inputs(run: Run) -> Inputs:
@@ -78,6 +82,8 @@ def read_inputs(run: Run) -> Inputs:
         baselines=_table(run, "baselines.parquet"),
         set_aside=_table(run, "set_aside.csv"),
         gallery=_table(run, "gallery.parquet"),
+        fidelity=_table(run, "fidelity.csv"),
+        pixel_path=_json(run, "pixel_path.json", {}),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from eyechart.corpora.credits import photo_credits
 from eyechart.report import numbers, views
 from eyechart.report.answer import answers
+from eyechart.report.fidelity import faint, fidelity_grid
 from eyechart.report.figures import all_figures, best_arm
 from eyechart.report.gallery import gallery_cards
 from eyechart.report.inputs import Inputs, read_inputs
@@ -99,7 +100,7 @@ def _shown(inputs: Inputs, tables: Tables) -> dict[str, Any]:
         "arms": views.arms_grid(tables),
         # Markup is for what this package draws itself; matplotlib has escaped the texts inside.
         "figures": {name: Markup(figure) for name, figure in figures.items()},  # noqa: S704
-        "grids": _grids(tables),
+        "grids": _grids(inputs, tables),
         "best": best_arm(tables),
         "cards": gallery_cards(inputs),
         "credits": photo_credits(set() if inputs.answers is None else set(inputs.answers["content"])),
@@ -108,7 +109,7 @@ def _shown(inputs: Inputs, tables: Tables) -> dict[str, Any]:
     }
 
 
-def _grids(tables: Tables) -> dict[str, Any]:
+def _grids(inputs: Inputs, tables: Tables) -> dict[str, Any]:
     grids: dict[str, Any] = {}
     if "kinds" in tables:
         readouts = [name for name in READOUTS if name in set(tables["kinds"]["readout"])]
@@ -129,6 +130,9 @@ def _grids(tables: Tables) -> dict[str, Any]:
         }
     if "distance" in tables:
         grids["distance"] = views.distance_grid(tables)
+    if inputs.fidelity is not None:
+        grids["fidelity"] = fidelity_grid(inputs.fidelity)
+        grids["faint"] = faint(inputs.fidelity)
     if "content" in tables:
         grids["content"] = views.content_grid(tables)
     return grids
@@ -140,6 +144,9 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
     ask = "eyechart exam SUBJECT DATASET"
     return [
         Section("arms", "Arms", exam, ask),
+        Section(
+            "fidelity", "What reaches the model", _absent(inputs.fidelity, "audits of the pixel path"), ask
+        ),
         Section("levels", "By level and label", exam, ask),
         Section("confusion", "Confusion", exam, ask),
         Section("distance", "Semantic distance", _absent(inputs.distance, "semantic distance"), inside),

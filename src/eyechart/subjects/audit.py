@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from eyechart.corpora.photos import packaged_photos, read_photo
-from eyechart.distort import Pixels, distort, find, registry
+from eyechart.distort import Pixels, distort, find
 from eyechart.errors import EyechartError
 from eyechart.progress import track
 from eyechart.subjects.fidelity import PixelPath, fidelity, pixel_path, table
@@ -21,30 +20,35 @@ if TYPE_CHECKING:
     from eyechart.subjects.model import ModelSubject
 
 
-def audit(subject: ModelSubject, types: str, size: str, pictures: int) -> tuple[PixelPath, pd.DataFrame]:
-    """Return a subject's pixel path and its fidelity table.
+def audit(
+    subject: ModelSubject, types: Sequence[str], height: int, width: int, pictures: int
+) -> tuple[PixelPath, pd.DataFrame]:
+    """Return a subject's pixel path and its fidelity table, at the levels of each type's default corpus.
 
     Args:
         subject: an open model with its processor.
-        types: names of distortions with commas between them, or ``all``.
-        size: "WIDTHxHEIGHT" in pixels.
+        types: names of distortions.
+        height: of the pictures, in pixels.
+        width: of the pictures, in pixels.
         pictures: how many photographs to pool.
 
     Raises:
         EyechartError: an unknown distortion, or a size that is none or larger than the photographs.
     """
-    names = list(registry()) if types == "all" else [find(name.strip()).name for name in types.split(",")]
-    found = re.fullmatch(r"(\d+)\s*x\s*(\d+)", size)
-    if not found:
-        raise EyechartError(f"{size!r} is no size", "write WIDTHxHEIGHT, e.g. 512x384")
-    width, height = int(found[1]), int(found[2])
-    crops = list(islice(_crops(height, width), pictures))
+    crops = list(islice(_crops(height, width), pictures)) if min(height, width) > 0 else []
     if len(crops) < pictures:
-        raise EyechartError(f"{len(crops)} photographs are as large as {size}", "name a smaller size")
-    pairs = [(name, level, crop) for name in names for level in range(1, 6) for crop in crops]
+        raise EyechartError(
+            f"only {len(crops)} photographs are as large as {width}x{height}", "name a smaller size"
+        )
+    pairs = [
+        (name, level, number)
+        for name in types
+        for level in range(1, find(name).count + 1)
+        for number in range(pictures)
+    ]
     made = (
-        (name, level, crop, distort(crop, name, level=level, image_id=f"{i % pictures}"))
-        for i, (name, level, crop) in enumerate(track(pairs, "measuring what arrives"))
+        (name, level, crops[number], distort(crops[number], name, level=level, image_id=str(number)))
+        for name, level, number in track(pairs, "measuring what arrives")
     )
     return pixel_path(subject, height, width), table(fidelity(subject, made))
 

@@ -1,0 +1,46 @@
+"""What reaches the model, in the shape that the page shows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from eyechart.report.numbers import percent
+from eyechart.report.views import Cell, Grid
+
+_IDENTICAL = "equals the picture"
+_VISIBLE = 48.0  # dB, as in subjects/fidelity.py
+
+
+def fidelity_grid(found: pd.DataFrame) -> Grid:
+    """Return the share of each distortion's energy that arrives, by level, with the PSNR behind the path."""
+    levels = sorted(found["level"].unique())
+    rows = []
+    for name, part in found.groupby("distortion", sort=True):
+        by_level = {row["level"]: row for row in part.to_dict("records")}
+        rows.append((str(name), tuple(_cell(by_level.get(level)) for level in levels)))
+    caption = "Share of the distortion's energy that arrives, and the PSNR that is left (dB)"
+    return Grid(caption, "distortion", tuple(f"level {level}" for level in levels), tuple(rows))
+
+
+def faint(found: pd.DataFrame) -> list[str]:
+    """Return the distortions and levels that can be seen in the picture, but not in what arrives."""
+    lost = found[(found["psnr"] < _VISIBLE) & ~found["visible"].astype(bool)]
+    return [f"{row.distortion} at level {row.level}" for row in lost.itertuples()]
+
+
+def _cell(row: dict[Any, Any] | None) -> Cell:
+    if row is None:
+        return Cell("–")
+    if math.isinf(row["psnr"]):
+        return Cell("–", title=_IDENTICAL)
+    seen = f"{row['seen_psnr']:.0f} dB" if math.isfinite(row["seen_psnr"]) else "nothing"
+    parts = {"luma": row["luma"], "chroma": row["chroma"]}
+    parts |= {f"octave {i}": row[f"octave_{i}"] for i in range(1, 5)}
+    told = ", ".join(f"{name} {percent(share)}" for name, share in parts.items() if not math.isnan(share))
+    share = row["share"]
+    if math.isnan(share):
+        return Cell(f"–\n{seen}", title=told)
+    return Cell(f"{percent(share)}\n{seen}", min(max(share, 0.0), 1.0), told)
