@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import json
 import time
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -13,13 +14,16 @@ import numpy as np
 import pytest
 import tiny
 from hostile import Server, completion, send, serving
+from hypothesis import example, given
+from hypothesis import strategies as st
 from PIL import Image
 
 from eyechart.errors import EyechartError
+from eyechart.subjects.address import read_address, read_key
 from eyechart.subjects.capabilities import Capability, capabilities
-from eyechart.subjects.endpoint import Endpoint, EndpointConfig, read_address, read_key
+from eyechart.subjects.endpoint import Endpoint, EndpointConfig
 from eyechart.subjects.names import resolve
-from eyechart.subjects.reply import Answer, NoAnswerError
+from eyechart.subjects.reply import Answer, NoAnswerError, read_reply
 
 KEY = "sk-a-secret-that-must-not-be-told"
 IMAGE = tiny.images(1, side=48)[0]
@@ -224,6 +228,27 @@ def test_requests_are_paced_retries_included() -> None:
     assert min(np.diff(sorted(times))) > 0.15  # 0.2 s apart when they leave
 
 
+BODIES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | st.just(completion("x")["choices"]),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.sampled_from(["choices", "message", "content", "usage", "logprobs", "model"]), inner
+        )
+    ),
+)
+
+
+@given(body=BODIES.map(json.dumps) | st.text())
+@example(body="[" * 100_000)
+@example(body='{"choices": [{"message": {"content": "\\ud800"}}]}')
+def test_any_body_is_an_answer_or_told(body: str) -> None:
+    try:
+        assert isinstance(read_reply(body), Answer)
+    except NoAnswerError as error:
+        assert "the reply is no chat completion" in str(error)  # noqa: PT017 (either outcome is right)
+
+
 @pytest.mark.parametrize(
     "name", ["http://host/v1", "http:///v1#m", "ftp://host#m", "http://host:port/v1#m", "https://#m"]
 )
@@ -259,4 +284,4 @@ def test_an_endpoint_offers_text_alone() -> None:
     assert capabilities("nano") == set(Capability)
     with pytest.raises(EyechartError, match="gives text only: it has no log-likelihoods") as caught:
         resolve(name)
-    assert "name the open model instead" in str(caught.value)
+    assert "instead (a folder, or an id on the hub)" in str(caught.value)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
@@ -16,23 +16,32 @@ import numpy as np
 import pandas as pd
 import pytest
 from hostile import Server, completion, send, serving
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from eyechart.cli.main import build
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
-from eyechart.endpoint_run import endpoint_run
 from eyechart.errors import EyechartError
 from eyechart.exam.first_token import label_scores
-from eyechart.exam.journal import Journal
+from eyechart.exam.journal import opened
 from eyechart.exam.remote import ask_endpoint, graded, questions
+from eyechart.remote import endpoint_run
 from eyechart.runs import Run
-from eyechart.subjects.endpoint import Endpoint, EndpointConfig, read_address
+from eyechart.subjects.address import read_address
+from eyechart.subjects.endpoint import Endpoint, EndpointConfig
 from eyechart.subjects.images import data_url
+from eyechart.subjects.reply import Answer
 from eyechart.templates import load_templates
 
 KEY = "sk-a-secret-that-must-not-be-told"
 TEMPLATES = load_templates()
 LABELS = ("blur", "noise", "brightness", "compression", "contrast", "clean")
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +53,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def examine(server: Server, dataset: Dataset, out: Path, **settings: Any) -> tuple[Run, list[str]]:
     told: list[str] = []
     config = EndpointConfig(**{"retries": 0, "timeout": 5, **settings})
-    endpoint_run(f"{server.url}#m", dataset.path, out, key=KEY, config=config, seed=0, say=told.append)
+    endpoint_run(f"{server.url}#m", dataset.path, out, config=config, seed=0, say=told.append)
     return Run(out), told
 
 
@@ -74,6 +83,7 @@ def test_an_exam_becomes_a_report(tmp_path: Path, dataset: Dataset) -> None:
     assert (account["tokens_in"], account["tokens_out"]) == (100 * asked, 2 * asked)
     assert account["cost"] == pytest.approx((100 * asked * 2.5 + 2 * asked * 10) / 1e6)
     assert account["models_told"] == ["served-1"]
+    assert set(server.keys) == {f"Bearer {KEY}"}
     assert any("no choices: the endpoint tells no log-probabilities" in line for line in told)
     page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert f"{server.url}#m" in page
@@ -82,12 +92,18 @@ def test_an_exam_becomes_a_report(tmp_path: Path, dataset: Dataset) -> None:
     assert leaks == []
 
 
-def asked_of(server: Server, dataset: Dataset, journal: Journal, **settings: Any) -> pd.DataFrame:
+def asked_of(server: Server, dataset: Dataset, path: Path, **settings: Any) -> pd.DataFrame:
     """Ask every question that the journal lacks; returns what was set aside."""
     endpoint = Endpoint(read_address(f"{server.url}#m"), KEY, EndpointConfig(retries=0, **settings))
     names = dataset.table("test")["image_id"].tolist()
     images = dict(zip(names, dataset.images("test"), strict=True))
-    return ask_endpoint(endpoint, questions(names, TEMPLATES, dataset.labels), images, journal)
+    with opened(path) as journal:
+        return ask_endpoint(endpoint, questions(names, TEMPLATES, dataset.labels), images, journal)
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    with opened(path) as journal:
+        return journal.rows
 
 
 def test_what_is_answered_is_never_asked_again(tmp_path: Path, dataset: Dataset) -> None:
@@ -102,14 +118,14 @@ def test_what_is_answered_is_never_asked_again(tmp_path: Path, dataset: Dataset)
 
     path = tmp_path / "answers.jsonl"
     with serving(failing) as server:
-        aside = asked_of(server, dataset, Journal(path))
+        aside = asked_of(server, dataset, path)
         assert aside["reason"].tolist() == ["status 400: not this image [the key]"] * failed
-        assert len(Journal(path).rows) == asked - failed
-        assert asked_of(server, dataset, Journal(path)).empty
+        assert len(rows_of(path)) == asked - failed
+        assert asked_of(server, dataset, path).empty
         assert len(server.bodies) == asked + failed  # what failed is asked again, and nothing else
-        assert asked_of(server, dataset, Journal(path)).empty
+        assert asked_of(server, dataset, path).empty
         assert len(server.bodies) == asked + failed
-    assert len(Journal(path).asked()) == len(Journal(path).rows) == asked
+    assert len({(row["image_id"], row["template"]) for row in rows_of(path)}) == len(rows_of(path)) == asked
 
 
 def test_images_over_the_limit_are_set_aside_and_the_rest_is_asked(tmp_path: Path, dataset: Dataset) -> None:
@@ -117,7 +133,7 @@ def test_images_over_the_limit_are_set_aside_and_the_rest_is_asked(tmp_path: Pat
     limit = sizes[2] / 1e6
     with serving(well) as server:
         settings = {"max_image_mb": limit, "give_up_after": 1}
-        aside = asked_of(server, dataset, Journal(tmp_path / "answers.jsonl"), **settings)
+        aside = asked_of(server, dataset, tmp_path / "answers.jsonl", **settings)
     assert len(aside) == (len(sizes) - 3) * len(TEMPLATES)
     assert aside["reason"].str.startswith("not sent: ").all()
     assert max(len(url) for url, _ in server.asked()) == sizes[2]
@@ -147,7 +163,7 @@ def test_a_killed_run_asks_only_what_is_missing(tmp_path: Path, dataset: Dataset
         program = [sys.executable, "-c", "from eyechart.cli.main import main; main()"]
         command = [*program, "exam", f"{server.url}#m", str(dataset.path)]
         command += ["--out", str(tmp_path / "run"), "--retries", "0", "--timeout", "5", "--concurrency", "2"]
-        with subprocess.Popen(command, env={**os.environ, "OPENAI_API_KEY": KEY}) as process:
+        with subprocess.Popen(command) as process:
             assert enough.wait(60)
             time.sleep(0.2)
             process.send_signal(signal.SIGKILL)
@@ -160,7 +176,7 @@ def test_a_killed_run_asks_only_what_is_missing(tmp_path: Path, dataset: Dataset
         before = len(server.bodies)
         run, told = examine(server, dataset, tmp_path / "run", concurrency=8)
     asked = len(dataset.table("test")) * len(TEMPLATES)
-    assert f"endpoint: {asked} questions, {kept} of them answered before" in told
+    assert f"{asked} questions, {kept} of them answered before" in told
     assert len(server.bodies) - before == asked - kept
     assert len(run.read_table("arms/base/answers.parquet")) == asked
     first, rest = server.asked()[:kept], server.asked()[before:]
@@ -172,7 +188,7 @@ def test_an_endpoint_that_is_down_is_given_up(tmp_path: Path, dataset: Dataset) 
         with pytest.raises(EyechartError, match="left 4 questions in a row unanswered; the last: status 500"):
             examine(server, dataset, tmp_path / "run", give_up_after=4, concurrency=1)
         assert len(server.bodies) <= 3 + 4 + 1
-        assert len(Journal(tmp_path / "run/arms/base/answers.jsonl").rows) == 3
+        assert len(rows_of(tmp_path / "run/arms/base/answers.jsonl")) == 3
     with (
         serving(lambda h, b, n: send(h, 500, "down")) as server,
         pytest.raises(EyechartError, match="none of"),
@@ -190,9 +206,10 @@ def test_choices_only_if_first_tokens_tell_every_label_everywhere(
             del first["noise"]
         send(handler, 200, completion("noise", first))
 
-    journal = Journal(tmp_path / "answers.jsonl")
     with serving(scoring) as server:
-        asked_of(server, dataset, journal)
+        asked_of(server, dataset, tmp_path / "answers.jsonl")
+    with opened(tmp_path / "answers.jsonl") as journal:
+        pass
     answers = graded(journal, dataset.table("test"), dataset.labels, TEMPLATES, "base")
     choices = answers[answers["readout"] == "choose"]
     assert len(choices) == (len(answers) / 2 if everywhere else 0)
@@ -224,10 +241,32 @@ def test_beginnings_of_one_label_add_up() -> None:
     np.testing.assert_allclose(scores, np.log([0.5, 0.1]))
 
 
+@given(kept=st.integers(0, 400))
+def test_a_journal_cut_anywhere_keeps_its_whole_lines(kept: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "answers.jsonl"
+        with opened(path) as journal:
+            for i in range(3):
+                journal.add(f"a/{i}", "t", Answer("naïve 😀", False, None, 1, 2, ((" b", -0.5),)))
+        whole = path.read_bytes()
+        path.write_bytes(whole[:kept])
+        with opened(path) as journal:
+            assert [row["image_id"] for row in journal.rows] == [
+                f"a/{i}" for i in range(whole[:kept].count(b"\n"))
+            ]
+            journal.add("b", "t", Answer("", True, None, None, None, None))
+        assert rows_of(path)[-1]["image_id"] == "b"
+
+
 def test_a_damaged_line_is_told(tmp_path: Path) -> None:
     (tmp_path / "answers.jsonl").write_text('{"image_id": "a"}\n')
     with pytest.raises(EyechartError, match=r"line 1 of .*answers\.jsonl is damaged"):
-        Journal(tmp_path / "answers.jsonl")
+        rows_of(tmp_path / "answers.jsonl")
+
+
+def test_two_processes_do_not_ask_the_same(tmp_path: Path) -> None:
+    with opened(tmp_path / "a.jsonl"), pytest.raises(EyechartError, match="another process is writing"):
+        rows_of(tmp_path / "a.jsonl")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from urllib.error import URLError
 import pytest
 
 from eyechart.dataset import DatasetConfig, build_dataset
-from eyechart.endpoint_run import endpoint_run
 from eyechart.exam import ExamConfig, examine
+from eyechart.remote import endpoint_run
 from eyechart.runs import Run
 from eyechart.subjects.endpoint import EndpointConfig
 from eyechart.subjects.model import ModelSubject
@@ -56,12 +56,15 @@ def _wait(url: str) -> None:
     raise TimeoutError(url)
 
 
-def test_an_endpoint_answers_as_its_model(served: str, internvl: ModelSubject, tmp_path: Path) -> None:
+def test_an_endpoint_answers_as_its_model(
+    served: str, internvl: ModelSubject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     config = DatasetConfig(crop=112, test_contents=2, clean_per_content=1, train_images=32, levels=(5,))
     dataset = build_dataset(config, tmp_path / "datasets")
     settings = EndpointConfig(max_tokens=6, concurrency=2)
     told: list[str] = []
-    endpoint_run(served, dataset.path, tmp_path / "run", key=None, config=settings, seed=0, say=told.append)
+    endpoint_run(served, dataset.path, tmp_path / "run", config=settings, seed=0, say=told.append)
     there = Run(tmp_path / "run").read_table("arms/base/answers.parquet")
     images = dataset.images("test")
     here = examine(
@@ -80,3 +83,4 @@ def test_an_endpoint_answers_as_its_model(served: str, internvl: ModelSubject, t
     assert both["text_there"].nunique() > 10  # the tiny model's texts depend on the image
     assert both["text_there"].tolist() == both["text_here"].tolist()
     assert any(line.startswith("tokens: ") for line in told)
+    assert any(line.endswith("without a key") for line in told)

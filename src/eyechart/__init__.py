@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eyechart.dataset import DatasetConfig, build_dataset, load_dataset
     from eyechart.errors import EyechartError
+    from eyechart.remote import endpoint_run
     from eyechart.report import build_report
     from eyechart.single import exam_run, tune_run
     from eyechart.study import StudyConfig, run_study
+    from eyechart.subjects.endpoint import EndpointConfig
     from eyechart.subjects.loading import load_subject
     from eyechart.subjects.options import LoadOptions
 
@@ -19,11 +21,13 @@ __version__ = "0.1.0"
 # Where each public name lives: imported when first asked for, so that `import eyechart` costs nothing.
 _HOMES = {
     "DatasetConfig": "eyechart.dataset",
+    "EndpointConfig": "eyechart.subjects.endpoint",
     "EyechartError": "eyechart.errors",
     "LoadOptions": "eyechart.subjects.options",
     "StudyConfig": "eyechart.study",
     "build_dataset": "eyechart.dataset",
     "build_report": "eyechart.report",
+    "endpoint_run": "eyechart.remote",
     "exam_run": "eyechart.single",
     "load_dataset": "eyechart.dataset",
     "load_subject": "eyechart.subjects.loading",
@@ -32,11 +36,13 @@ _HOMES = {
 }
 __all__ = [
     "DatasetConfig",
+    "EndpointConfig",
     "EyechartError",
     "LoadOptions",
     "StudyConfig",
     "build_dataset",
     "build_report",
+    "endpoint_run",
     "exam_run",
     "load_dataset",
     "load_subject",

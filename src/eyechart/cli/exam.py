@@ -112,8 +112,8 @@ def _endpoint(
 ) -> None:
     from pydantic import ValidationError
 
-    from eyechart.endpoint_run import endpoint_run
-    from eyechart.subjects.endpoint import EndpointConfig, read_key
+    from eyechart.remote import endpoint_run
+    from eyechart.subjects.endpoint import EndpointConfig
 
     try:
         config = EndpointConfig(**settings)
@@ -123,4 +123,4 @@ def _endpoint(
         raise EyechartError(
             f"--{option}: {first['msg']}", "eyechart exam --help lists the options"
         ) from error
-    endpoint_run(subject, dataset, out, key=read_key(key_env), config=config, seed=seed, say=typer.echo)
+    endpoint_run(subject, dataset, out, config=config, seed=seed, key_env=key_env, say=typer.echo)

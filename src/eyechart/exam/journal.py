@@ -16,52 +16,33 @@ _KEYS = {"image_id", "template", *(field.name for field in fields(Answer))}
 
 
 class Journal:
-    """A file of answers that only grows, JSON Lines.
-
-    A line that a killed process left unfinished at the end is cut off, and its question asked again.
-
-    Args:
-        path: the file; made if absent.
+    """A file of answers that only grows, JSON Lines; see :func:`opened`.
 
     Attributes:
         rows: every line, in the order in which the answers came.
-
-    Raises:
-        EyechartError: a line before the last is damaged, or the file cannot be written.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with _told(path):
-            self.rows = list(self._read())
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self._path, self._stream = path, stream
+        self.rows = list(self._read())
 
     def asked(self) -> set[tuple[str, str]]:
         """Return the questions that are answered: (image_id, template)."""
         return {(row["image_id"], row["template"]) for row in self.rows}
 
-    @contextmanager
-    def writing(self) -> Iterator[IO[bytes]]:
-        """Open the file for :meth:`add`."""
-        with _told(self.path):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            stream = self.path.open("ab")
-        with stream:
-            yield stream
-
-    def add(self, stream: IO[bytes], image_id: str, template: str, answer: Answer) -> None:
-        """Write one answer; it is on the disk's side of this process when this returns."""
+    def add(self, image_id: str, template: str, answer: Answer) -> None:
+        """Write one answer; a process that is killed afterwards does not lose it."""
         row = {"image_id": image_id, "template": template, **asdict(answer)}
-        with _told(self.path):
-            stream.write(json.dumps(row).encode("ascii") + b"\n")
-            stream.flush()
+        with _told(self._path):
+            self._stream.write(json.dumps(row).encode("ascii") + b"\n")
+            self._stream.flush()
         self.rows.append(row)
 
     def _read(self) -> Iterator[dict[str, Any]]:
-        whole = self.path.read_bytes() if self.path.exists() else b""
+        self._stream.seek(0)
+        whole = self._stream.read()
         end = whole.rfind(b"\n") + 1
-        if end < len(whole):
-            with self.path.open("r+b") as stream:
-                stream.truncate(end)
+        self._stream.truncate(end)
         for number, line in enumerate(whole[:end].split(b"\n")[:-1], start=1):
             try:
                 row = json.loads(line)
@@ -69,10 +50,41 @@ class Journal:
                 row = None
             if not isinstance(row, dict) or row.keys() != _KEYS:
                 raise EyechartError(
-                    f"line {number} of {self.path} is damaged",
+                    f"line {number} of {self._path} is damaged",
                     "remove that line; its question is asked again",
                 )
             yield row
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Journal]:
+    """Open a journal, made if absent, and hold it against other processes.
+
+    A line that a killed process left unfinished at the end is cut off, and its question asked again.
+
+    Raises:
+        EyechartError: a line before the last is damaged, another process asks the same questions, or the file
+            cannot be written.
+    """
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+b")
+    with stream:
+        _hold(stream, path)
+        yield Journal(path, stream)
+
+
+def _hold(stream: IO[bytes], path: Path) -> None:
+    try:
+        import fcntl
+
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the system lets go when the process dies
+    except ImportError:  # Windows has no such locks
+        pass
+    except BlockingIOError:
+        raise EyechartError(
+            f"another process is writing answers to {path}", "wait until it has finished, or end it"
+        ) from None
 
 
 @contextmanager

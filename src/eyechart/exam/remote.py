@@ -65,26 +65,24 @@ async def _ask(
     places = asyncio.Semaphore(endpoint.config.concurrency)
     aside: list[tuple[str, str]] = []
 
-    with journal.writing() as stream:
-
-        async def one(question: Question) -> NoAnswerError | None:
-            async with places:
-                try:
-                    answer = await endpoint.ask(images[question.image_id], question.text)
-                except NoAnswerError as error:
-                    aside.append((f"{question.image_id}, asked {question.template}", str(error)))
-                    return error
-                journal.add(stream, question.image_id, question.template, answer)
-                return None
-
-        async with endpoint.client:
-            tasks = [asyncio.create_task(one(question)) for question in waiting]
+    async def one(question: Question) -> NoAnswerError | None:
+        async with places:
             try:
-                await _watch(tasks, endpoint.config.give_up_after)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                answer = await endpoint.ask(images[question.image_id], question.text)
+            except NoAnswerError as error:
+                aside.append((f"{question.image_id}, asked {question.template}", str(error)))
+                return error
+            journal.add(question.image_id, question.template, answer)
+            return None
+
+    async with endpoint.client:
+        tasks = [asyncio.create_task(one(question)) for question in waiting]
+        try:
+            await _watch(tasks, endpoint.config.give_up_after)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
     return aside
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -21,12 +19,12 @@ from pydantic import (
 )
 
 from eyechart.errors import EyechartError
+from eyechart.subjects.address import KEY, Address
 from eyechart.subjects.capabilities import ENDPOINT
 from eyechart.subjects.images import data_url
 from eyechart.subjects.model import Pixels
 from eyechart.subjects.reply import Answer, NoAnswerError, read_reply
 
-KEY = "OPENAI_API_KEY"
 LONGEST_WAIT = 120  # s; the openai package waits no longer than this before a retry
 _TOLD = 300  # characters of an endpoint's own message that are repeated
 _SECRET = 12  # a shorter key (vLLM's "EMPTY") is a placeholder, and may be a word of an answer
@@ -50,55 +48,6 @@ class EndpointConfig(BaseModel):
 
 
 MEASURED = frozenset({"max_tokens", "top_logprobs"})
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where an endpoint is, and what it calls the model."""
-
-    url: str
-    model: str
-
-
-def read_address(name: str) -> Address:
-    """Return the parts of a subject's name, ``http://localhost:8000/v1#MODEL``.
-
-    Raises:
-        EyechartError: it is not of this form, or holds a key or password (which is not repeated).
-    """
-    url, _, model = name.partition("#")
-    try:
-        parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number
-        whole = False
-    if not whole or not model:
-        raise EyechartError(
-            "the address of an endpoint lacks a host, or the name of a model",
-            "write it as in http://localhost:8000/v1#MODEL",
-        )
-    if "@" in parts.netloc or parts.query:
-        raise EyechartError(
-            "the address of an endpoint must hold no password or query: it is written into the run",
-            f"put the key into the environment variable {KEY}, or name another with --key-env",
-        )
-    return Address(url, model)
-
-
-def read_key(variable: str | None) -> str | None:
-    """Return the key in an environment variable; None if there is none in the usual one.
-
-    Raises:
-        EyechartError: the variable that was named is empty, or its value cannot be a key; neither is shown.
-    """
-    if variable is not None and not re.fullmatch(r"[A-Za-z_]\w*", variable):
-        raise EyechartError("--key-env takes a variable's name, not the key", f"e.g. --key-env {KEY}")
-    key = os.environ.get(variable or KEY, "").strip()
-    if not key and variable is not None:
-        raise EyechartError("the environment variable named by --key-env is not set", "export it first")
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise EyechartError("the key in the environment holds characters that no key has", "set it again")
-    return key or None
 
 
 class Endpoint:

@@ -9,11 +9,12 @@ import pandas as pd
 
 from eyechart.dataset import Dataset, load_dataset
 from eyechart.exam.account import account, summary
-from eyechart.exam.journal import Journal
+from eyechart.exam.journal import opened
 from eyechart.exam.remote import ask_endpoint, graded, questions
 from eyechart.runs import Run
 from eyechart.study import file_dataset, study_report
-from eyechart.subjects.endpoint import MEASURED, Endpoint, EndpointConfig, read_address
+from eyechart.subjects.address import read_address, read_key
+from eyechart.subjects.endpoint import MEASURED, Endpoint, EndpointConfig
 from eyechart.templates import Template, load_templates
 
 ARM = "base"
@@ -24,9 +25,9 @@ def endpoint_run(
     dataset: Path,
     out: Path,
     *,
-    key: str | None,
     config: EndpointConfig,
     seed: int,
+    key_env: str | None = None,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Examine a model behind an endpoint in a run folder; returns the report.
@@ -37,21 +38,24 @@ def endpoint_run(
         subject: the endpoint's address and model, ``http://localhost:8000/v1#MODEL``.
         dataset: the dataset's folder.
         out: the run's folder.
-        key: what :func:`eyechart.subjects.endpoint.read_key` returned; written nowhere.
         config: settings.
         seed: the run's seed, also sent to the endpoint.
+        key_env: the environment variable that holds the key; None is OPENAI_API_KEY, which may be absent.
+            The key is sent, and written nowhere.
         say: where progress is told.
 
     Raises:
         EyechartError: no such endpoint, model or dataset, no answers, or the folder holds another run.
     """
-    endpoint = Endpoint(read_address(subject), key, config, seed)
+    where, key = read_address(subject), read_key(key_env)
+    endpoint = Endpoint(where, key, config, seed)
     found, templates = load_dataset(dataset), load_templates()
     plan = {"subject": subject, "arms": [ARM], "seed": seed, "dataset": {"hash": found.hash}}
     wordings = {template.id: template.question(found.labels) for template in templates}
     settings = config.model_dump(include=set(MEASURED))
     run = Run.create(out, {**plan, "endpoint": settings, "questions": wordings})
     file_dataset(run, found, seed, say)
+    say(f"endpoint: {where.url}, {'with the key of the environment' if key else 'without a key'}")
     with run.timer(f"{ARM}: exam"):
         told = _examine(run, endpoint, found, templates, say)
     for line in told:
@@ -66,9 +70,10 @@ def _examine(
     table = found.table("test")
     names = table["image_id"].tolist()
     asked = questions(names, templates, found.labels)
-    journal = Journal(run.arm(ARM) / "answers.jsonl")
-    say(f"endpoint: {len(asked)} questions, {len(journal.rows)} of them answered before")
-    aside = ask_endpoint(endpoint, asked, dict(zip(names, found.images("test"), strict=True)), journal)
+    images = dict(zip(names, found.images("test"), strict=True))
+    with opened(run.arm(ARM) / "answers.jsonl") as journal:
+        say(f"{len(asked)} questions, {len(journal.rows)} of them answered before")
+        aside = ask_endpoint(endpoint, asked, images, journal)
     answers = graded(journal, table, found.labels, templates, ARM)
     told = account(journal, endpoint, aside=len(aside), choices="choose" in set(answers["readout"]))
     run.write_table(answers, f"arms/{ARM}/answers.parquet")
