@@ -32,6 +32,7 @@ from eyechart.dataset import DatasetConfig, build_dataset  # noqa: E402
 from eyechart.errors import EyechartError  # noqa: E402
 from eyechart.runs import Run  # noqa: E402
 from eyechart.subjects.zero_shot import load_zero_shot  # noqa: E402
+from eyechart.taxonomy import load_label_map  # noqa: E402
 from eyechart.templates.sentences import sentences  # noqa: E402
 
 LABELS = ("blur", "white_noise", "clean")
@@ -113,8 +114,12 @@ def test_sentences_name_every_distortion_and_never_clean(tmp_path: Path) -> None
     assert all("blur" in text for text in blur)
     assert all("white noise" in text for text in noise)
     assert not any("{" in text or "clean artifacts" in text for text in [*blur, *noise, *clean])
+    assert sentences(["contrast"])[0][0] == "a photo with wrong contrast"
+    for name in ("paper8", "families7", "liqe11", "fine"):  # no two labels say the same
+        told = sentences(load_label_map(name).labels)
+        assert len({tuple(texts) for texts in told}) == len(told)
     wrong = tmp_path / "wrong.yaml"
-    wrong.write_text("distorted: [a photo]\nclean: [a photo]\n")
+    wrong.write_text("distorted: [a photo]\nclean: [a photo]\nwords: {}\n")
     with pytest.raises(EyechartError, match="distorted is wrong"):
         sentences(LABELS, wrong)
 

@@ -24,17 +24,17 @@ def sentences(labels: Sequence[str], path: Path | None = None) -> list[list[str]
     """
     path = path or Path(__file__).with_name("zero_shot.yaml")
     found = read_yaml(path)
-    refuse_unknown(found, ("distorted", "clean"), str(path))
-    for key, texts in found.items():
+    refuse_unknown(found, ("distorted", "clean", "words"), str(path))
+    words = found["words"]
+    if not isinstance(words, dict) or not all(isinstance(text, str) for text in words.values()):
+        raise EyechartError(f"{path}: words is wrong.", "Give 'label: words', or {} for none.")
+    for key in ("distorted", "clean"):
+        texts = found[key]
         right = isinstance(texts, list) and texts and all(isinstance(text, str) for text in texts)
         if not right or any((PLACE in text) != (key == "distorted") for text in texts):
             raise EyechartError(
                 f"{path}: {key} is wrong.", f"Give a list of sentences; {PLACE} stands in 'distorted' alone."
             )
-    none = load_lexicon().no_distortion
-    return [
-        found["clean"]
-        if label == none
-        else [text.replace(PLACE, label.replace("_", " ")) for text in found["distorted"]]
-        for label in labels
-    ]
+    none, told = load_lexicon().no_distortion, {label: label.replace("_", " ") for label in labels} | words
+    distorted = {label: [text.replace(PLACE, told[label]) for text in found["distorted"]] for label in labels}
+    return [found["clean"] if label == none else distorted[label] for label in labels]
