@@ -279,7 +279,13 @@ def test_quantisation_without_its_library_and_before_tuning_is_told(whole: Path)
         options.refuse_tuning()
     with pytest.raises(EyechartError, match="dtype is 'fp16'"):
         LoadOptions(dtype="fp16")  # type: ignore[arg-type]
-    if find_spec("bitsandbytes") is not None:
-        pytest.skip("bitsandbytes is installed")
-    with pytest.raises(EyechartError, match="needs bitsandbytes, which is not installed"):
-        load_subject(str(whole), options)
+    if find_spec("bitsandbytes") is None:
+        with pytest.raises(EyechartError, match="needs bitsandbytes, which is not installed"):
+            load_subject(str(whole), options)
+        return
+    options = LoadOptions(quantize="8bit")  # 4-bit blocks are wider than this model
+    subject = load_subject(str(whole), options)
+    told = weights_need(skeleton(str(whole)), options).total
+    assert subject.model.get_memory_footprint() == pytest.approx(told, rel=0.01)
+    exact = load_subject(str(whole)).visual_tokens(tiny.images(2))
+    assert float((subject.visual_tokens(tiny.images(2)) - exact).norm() / exact.norm()) < 0.05

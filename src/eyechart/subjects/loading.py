@@ -103,8 +103,10 @@ def placing(options: LoadOptions) -> dict[str, Any]:
     """Return the arguments of ``from_pretrained`` that say how and where the weights lie."""
     import torch
 
+    # What stays unquantised lies in 16 bits; 8-bit matrices are multiplied in float16 alone.
+    default = {None: "float32", "4bit": "bfloat16", "8bit": "float16"}[options.quantize]
     found: dict[str, Any] = {
-        "dtype": getattr(torch, options.dtype or ("bfloat16" if options.quantize else "float32")),
+        "dtype": getattr(torch, options.dtype or default),
         "device_map": options.device_map or ("cuda:0" if torch.cuda.is_available() else None),
         "attn_implementation": options.attn_implementation,
     }
