@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from eyechart.dataset import DatasetConfig
+from eyechart.dataset import DatasetConfig, load_dataset
 from eyechart.errors import EyechartError
 from eyechart.inside import LadderConfig
 from eyechart.single import exam_run, tune_run
@@ -82,9 +82,8 @@ def test_each_arm_changed_its_components_alone(run: Path) -> None:
 
 
 def test_test_contents_are_photographs_never_trained_on(run: Path) -> None:
-    folder = next((run.parent / "datasets").glob("tiny-*"))
-    columns = ["content", "corpus"]
-    train, test = (pd.read_parquet(folder / f"{s}.parquet", columns=columns) for s in ("train", "test"))
+    dataset = load_dataset(next((run.parent / "datasets").glob("tiny-*")))
+    train, test = dataset.table("train"), dataset.table("test")
     assert set(test["corpus"]) == {"photos"}
     assert not set(train["content"]) & set(test["content"])
 
