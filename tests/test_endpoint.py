@@ -202,7 +202,9 @@ def test_settings_that_are_refused_are_left_out(
             send(handler, 200, completion("noise"))
 
     with serving(picky) as server:
-        ask(server)
+        (answer,) = ask(server)
+    assert set(answer.without) <= strange
+    assert answer.without
     assert server.bodies[-1].keys() - {"model", "messages"} == asked_at_last
 
 

@@ -27,7 +27,7 @@ def account(journal: Journal, endpoint: Endpoint, *, aside: int, choices: bool) 
         "empty": sum(not row["text"].strip() for row in rows),
         "with_first_tokens": sum(row["first"] is not None for row in rows),
         "choices": choices,
-        "settings_refused": sorted(endpoint.refused),
+        "settings_refused": sorted({name for row in rows for name in row["without"]}),
         "tokens_in": tokens_in,
         "tokens_out": tokens_out,
         "cost": None if None in costs else sum(cost for cost in costs if cost is not None),

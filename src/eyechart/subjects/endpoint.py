@@ -61,9 +61,6 @@ class Endpoint:
         key: the key, or None where the endpoint wants none. It is sent, and nowhere kept.
         config: settings.
         seed: sent with every request.
-
-    Attributes:
-        refused: settings that the endpoint would not take; it is asked without them.
     """
 
     capabilities = ENDPOINT
@@ -76,7 +73,7 @@ class Endpoint:
                 "endpoints need the openai package", "pip install 'eyechart[endpoints]'"
             ) from error
         self.config, self.seed, self.model = config, seed, where.model
-        self.refused: set[str] = set()
+        self._refused: set[str] = set()
         self._key = key
         hooks: dict[str, list[Any]] = {
             "request": [Pace(config.requests_per_minute)] if config.requests_per_minute else []
@@ -106,18 +103,20 @@ class Endpoint:
         longest = (self.config.retries + 1) * (self.config.timeout + LONGEST_WAIT)
         try:
             async with asyncio.timeout(longest):
-                answer = read_reply(await self._agreed(messages))
+                body, without = await self._agreed(messages)
         except TimeoutError:
             raise NoAnswerError(f"no whole reply within {longest:g} s") from None
+        answer = read_reply(body)
         first = answer.first and tuple((self._hidden(token), logp) for token, logp in answer.first)
         named = answer.model and self._hidden(answer.model)
-        return replace(answer, text=self._hidden(answer.text), model=named, first=first)
+        text = self._hidden(answer.text)
+        return replace(answer, text=text, model=named, first=first, without=tuple(sorted(without)))
 
-    async def _agreed(self, messages: list[Any]) -> str:
-        """Send a request, again without each setting that the endpoint refuses; returns the reply's body."""
+    async def _agreed(self, messages: list[Any]) -> tuple[str, set[str]]:
+        """Send a request, again without each setting that is refused; returns the reply's body, and those."""
         from openai import BadRequestError, UnprocessableEntityError
 
-        refused = set(self.refused)
+        refused = set(self._refused)
         while True:
             settings = self._settings(refused)
             try:
@@ -128,8 +127,8 @@ class Endpoint:
                     raise NoAnswerError(self._told(error)) from None
                 refused.add(named)
             else:
-                self.refused |= refused
-                return body
+                self._refused |= refused
+                return body, refused
 
     def _settings(self, refused: set[str]) -> dict[str, Any]:
         length = "max_tokens" if "max_completion_tokens" in refused else "max_completion_tokens"

@@ -31,6 +31,7 @@ class Answer:
         model: the model that answered, as the endpoint calls it.
         tokens_in, tokens_out: tokens of the request and of the answer; None if not told.
         first: the likeliest first tokens with their log-probabilities; None if not told.
+        without: settings that the endpoint refused, so that it was asked without them.
     """
 
     text: str
@@ -39,6 +40,7 @@ class Answer:
     tokens_in: int | None
     tokens_out: int | None
     first: tuple[tuple[str, float], ...] | None
+    without: tuple[str, ...] = ()
 
 
 class _Likely(BaseModel):
