@@ -19,7 +19,7 @@ study: $(VENV)/.study  ## Run the whole study on the built-in subject; opens on 
 
 test: lint  ## Check style and types, then run the tests
 	@echo "Running the tests"
-	@$(BIN)/pytest
+	@OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist loadfile
 
 lint: $(VENV)/.dev  ## Check style and types
 	@echo "Checking style and types"
