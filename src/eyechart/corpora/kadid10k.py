@@ -15,47 +15,13 @@ from eyechart.corpora.scores import ScoreTable
 from eyechart.corpora.tables import csv_rows
 from eyechart.corpora.tree import Tree
 from eyechart.corpora.types import TYPES
+from eyechart.distort import find
 from eyechart.errors import EyechartError
 
 NAME = "kadid10k"
 _TABLE = "dmos.csv"
 _REFERENCES = 81
 _CHECKSUM = 15351.2574
-_UNCHANGED = {("01", 1), ("03", 1), ("08", 1), ("18", 3)}  # parameters that leave a picture as it is
-# The level vectors of imdist_generator.m: sigma, radius, length, counts, factors, variances, amounts.
-PARAMETERS = {
-    "01": (0.1, 0.5, 1, 2, 5),
-    "02": (1, 2, 4, 6, 8),
-    "03": (1, 2, 4, 6, 10),
-    "04": (1, 3, 6, 8, 12),
-    "05": (1, 3, 6, 8, 12),
-    "06": (64, 48, 32, 16, 8),
-    "07": (0.4, 0.2, 0.1, 0, -0.4),
-    "08": (1, 2, 3, 6, 9),
-    "09": (16, 32, 45, 120, 400),
-    "10": (43, 36, 24, 7, 4),
-    "11": (0.001, 0.002, 0.003, 0.005, 0.01),
-    "12": (0.0001, 0.0005, 0.001, 0.002, 0.003),
-    "13": (0.001, 0.005, 0.01, 0.02, 0.03),
-    "14": (0.001, 0.005, 0.01, 0.02, 0.05),
-    "15": (0.01, 0.03, 0.05, 0.1, 0.15),
-    "16": (0.1, 0.2, 0.4, 0.7, 1.1),
-    "17": (0.05, 0.1, 0.2, 0.4, 0.8),
-    "18": (0.15, 0.08, 0, -0.08, -0.15),
-    "19": (0.05, 0.1, 0.2, 0.5, 1),
-    "20": (20, 40, 60, 80, 100),
-    "21": (0.01, 0.05, 0.1, 0.2, 0.5),
-    "22": (20, 16, 13, 10, 7),
-    "23": (2, 4, 6, 8, 10),
-    "24": (1, 2, 3, 6, 12),
-    "25": (
-        0.3,
-        0.15,
-        0,
-        -0.4,
-        -0.6,
-    ),  # no change would be -0.2: levels 1 to 3 raise contrast, 4 and 5 lower it
-}
 
 
 def _read(tree: Tree) -> Reading:
@@ -68,7 +34,8 @@ def _items(tree: Tree) -> list[Item]:
         reference = f"I{number:02}"
         items.append(Item(NAME, reference, tree.picture(f"{reference}.png"), None, REFERENCE))
         for code, distortion in TYPES[NAME].items():
-            for level, severity in enumerate(PARAMETERS[code], 1):
+            for level in range(1, 6):
+                severity = find(distortion).at_level(level, NAME)
                 image_id = f"{reference}_{code}_{level:02}"
                 file = tree.picture(f"{image_id}.png")
                 items.append(Item(NAME, image_id, file, reference, distortion, code, level, severity))
@@ -101,7 +68,9 @@ def _may_repeat(first: Item, second: Item) -> bool:
     """Whether both are one reference, or what leaves it unchanged."""
     same = (first.reference or first.image_id) == (second.reference or second.image_id)
     return same and all(
-        item.distortion == REFERENCE or (item.code, item.level) in _UNCHANGED for item in (first, second)
+        item.distortion == REFERENCE
+        or find(item.distortion).severity.direction(item.severity or 0.0) == 0  # leaves a picture as it is
+        for item in (first, second)
     )
 
 
