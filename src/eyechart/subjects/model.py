@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -150,12 +151,35 @@ class ModelSubject:
         return torch.cat(kept)
 
     def project(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Run vision encoder and projector (with gradient where it is on): [n, tokens, width]."""
+        """Run vision encoder and projector (with gradient where it is on): [n, tokens, width].
+
+        Raises:
+            EyechartError: this family's images or image positions need more than one array of pixels each.
+        """
         import torch
 
+        self._plain(pixels)
         tokens: Any = self.model.get_image_features(pixel_values=pixels.to(self.model.dtype)).pooler_output
         whole: torch.Tensor = torch.stack(list(tokens)) if isinstance(tokens, (list, tuple)) else tokens
         return whole
+
+    def _plain(self, pixels: torch.Tensor) -> None:
+        """Refuse families that the exam would show something else than they are used to.
+
+        The exam shares an image's tokens between questions, as embeddings. Patches of many sizes, tiles, and
+        attention both ways between image positions (Gemma 3, PaliGemma) would be lost on that way.
+        """
+        both_ways = "token_type_ids" in signature(self.model.forward).parameters
+        if pixels.ndim == 4 and not both_ways:
+            return
+        why = (
+            "attends both ways between image positions" if both_ways else "cuts images into tiles or patches"
+        )
+        raise EyechartError(
+            f"{self.name} ({type(self.model).__name__}) {why}, which the exam cannot show yet",
+            "serve it (vLLM, SGLang, transformers serve) and examine the endpoint: "
+            "eyechart exam http://localhost:8000/v1#MODEL DATASET",
+        )
 
     def embed(self, prompt: Prompt, tokens: torch.Tensor) -> torch.Tensor:
         """Return the language model's input for a prompt and n images' visual tokens, [n, length, width]."""
