@@ -86,6 +86,19 @@ def exam(
         "price_out": price_out,
     }
     settings = {name: value for name, value in given.items() if value is not None}
+    _examine(subject, dataset, out, load, seed, key_env, settings)
+
+
+def _examine(
+    subject: str,
+    dataset: Path,
+    out: Path,
+    load: LoadOptions,
+    seed: int,
+    key_env: str | None,
+    settings: dict[str, Any],
+) -> None:
+    """Take the way of the subject's kind; options of another kind are a mistake."""
     if is_endpoint(subject):
         if load.changed():
             first = next(iter(load.changed())).replace("_", "-")
