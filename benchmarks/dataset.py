@@ -4,8 +4,8 @@
     python benchmarks/dataset.py                 # 2,000 and 4,000 pictures of 512x384
     python benchmarks/dataset.py --pictures 7000 # 7,000 and 14,000
 
-The pictures are crops of the photographs that ship with Eyechart with noise on them, as PNG in KADID-10k's
-layout. Each way runs in a process of its own on files that were just read; its time is without imports, its
+The pictures are photographs that ship with Eyechart with noise on them, as PNG, with a table as for one's own
+folder. Each way runs in a process of its own on files that were just read; its time is without imports, its
 memory is the most that it held, imports included. Results go to benchmarks/results/dataset.
 """
 
@@ -58,24 +58,27 @@ def main() -> None:
 def make_corpus(root: Path, number: int) -> int:
     """Write a partial KADID-10k of ``number`` distorted pictures; return the size of all files in bytes."""
     from eyechart.corpora.photos import packaged_photos, read_photo
+    from eyechart.corpora.types import TYPES
 
     photos = [read_photo(photo.path) for photo in packaged_photos()]
     (root / "images").mkdir(parents=True)
     cells = [f"{code}_{level:02}" for code in CODES for level in range(1, LEVELS + 1)]
-    lines = ["dist_img,ref_img,dmos,var"]
+    lines = ["file,distortion,reference,level,score"]
     for at in range(-(-number // len(cells))):
-        name = f"I{at + 1:02}"
+        name = f"I{at + 1:03}"
         clean = np.ascontiguousarray(cv2.resize(photos[at % len(photos)], (WIDTH, HEIGHT)))
-        if at >= len(photos):
-            clean = clean[:, ::-1]
+        turn = at // len(photos)  # the same photograph again: mirrored, upside down, both
+        clean = clean[:: -1 if turn & 2 else 1, :: -1 if turn & 1 else 1]
         cv2.imwrite(str(root / "images" / f"{name}.png"), clean[..., ::-1])
+        lines.append(f"images/{name}.png,none,,,")
         for cell in cells[: number - at * len(cells)]:
             draw = np.random.default_rng([at, int(cell[:2]), int(cell[3:])])
             noise = draw.integers(0, 16, clean.shape, dtype=np.uint8)
             noisy = np.where(clean < 240, clean + noise, clean)
             cv2.imwrite(str(root / "images" / f"{name}_{cell}.png"), noisy[..., ::-1])
-            lines.append(f"{name}_{cell}.png,{name}.png,3.0,0.5")
-    (root / "dmos.csv").write_text("\n".join(lines) + "\n")
+            kind = TYPES["kadid10k"][cell[:2]]
+            lines.append(f"images/{name}_{cell}.png,{kind},images/{name}.png,{int(cell[3:])},0.5")
+    (root / "images.csv").write_text("\n".join(lines) + "\n")
     return sum(path.stat().st_size for path in (root / "images").iterdir())
 
 
@@ -125,9 +128,7 @@ def eyechart(corpus: Path, out: Path) -> float:
     """Build an Eyechart dataset: decode, compare with the reference, hash, join scenes, write Parquet."""
     from eyechart.dataset import DatasetConfig, build_dataset
 
-    config = DatasetConfig.of(
-        name="benchmark", corpora=[{"name": "kadid10k", "path": corpus, "partial": True}]
-    )
+    config = DatasetConfig.of(name="benchmark", corpora=[{"name": "folder", "path": corpus}])
     start = time.perf_counter()
     dataset = build_dataset(config, out)
     kept, had = sum(dataset.record()["images"].values()), len(list((corpus / "images").iterdir()))
