@@ -255,7 +255,11 @@ def test_the_commands_build_and_check_a_corpus(kadid: Path, tmp_path: Path) -> N
     run = CliRunner()
     refused = run.invoke(application(), ["dataset", "check", "kadid10k", str(kadid)])
     assert refused.exit_code == 1
-    assert "DAMAGE: missing: I81_25_05: The picture is not there." in refused.output
+    lines = [line for line in refused.output.splitlines() if line.startswith("DAMAGE: missing")]
+    assert len(lines) == 21
+    assert "more; --all shows them" in lines[-1]
+    whole = run.invoke(application(), ["dataset", "check", "kadid10k", str(kadid), "--all"])
+    assert "DAMAGE: missing: I81_25_05: The picture is not there." in whole.output
     assert "KADID-10k: 48 distorted pictures, 10125 published" in refused.output
     accepted = run.invoke(application(), ["dataset", "check", "kadid10k", str(kadid), "--partial"])
     told = [line for line in accepted.output.splitlines() if line.startswith("DAMAGE")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +21,8 @@ CorpusCrop = Annotated[
     typer.Option(help="Side of one crop from each picture of a corpus.", show_default="whole pictures"),
 ]
 Partial = Annotated[bool, typer.Option("--partial", help="Accept copies of corpora that are not complete.")]
+
+_SHOWN = 20  # findings of a kind
 
 
 def add(app: typer.Typer) -> None:
@@ -93,10 +96,11 @@ def check(
     what: Annotated[str, typer.Argument(help="A dataset's folder, or a corpus' name with its PATH.")],
     path: Annotated[Path | None, typer.Argument(help="A corpus as you downloaded it.")] = None,
     partial: Partial = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every finding, not 20 of a kind.")] = False,
 ) -> None:
     """Check a dataset for leaks, wrong labels and damage, or a copy of a corpus for being as published."""
     if path is not None:
-        _check_corpus(what, path, partial=partial)
+        _check_corpus(what, path, partial=partial, every=every)
         return
     from eyechart.dataset import check_dataset, load_dataset
 
@@ -108,17 +112,22 @@ def check(
     typer.echo(f"{what}: no problem found")
 
 
-def _check_corpus(name: str, path: Path, *, partial: bool) -> None:
+def _check_corpus(name: str, path: Path, *, partial: bool, every: bool) -> None:
     from eyechart.corpora.check import check_corpus
     from eyechart.corpora.read import read_corpus
     from eyechart.corpora.registry import readers
 
     corpus = read_corpus(name, path, partial=partial)
     findings = check_corpus(corpus)
+    shown: Counter[str] = Counter()
     for finding in findings:
-        typer.echo(
-            f"{'DAMAGE' if finding.damage else 'note'}: {finding.kind}: {finding.item}: {finding.reason}"
-        )
+        start = f"{'DAMAGE' if finding.damage else 'note'}: {finding.kind}"
+        shown[start] += 1
+        if every or shown[start] <= _SHOWN:
+            typer.echo(f"{start}: {finding.item}: {finding.reason}")
+    for start, number in shown.items():
+        if not every and number > _SHOWN:
+            typer.echo(f"{start}: {number - _SHOWN:,} more; --all shows them")
     reader = readers()[name]
     references = sum(item.distortion == "none" for item in corpus.items)
     for told, official, found in (
