@@ -9,9 +9,9 @@ import pandas as pd
 
 from eyechart.report.numbers import percent
 from eyechart.report.views import Cell, Grid
+from eyechart.subjects.fidelity import INVISIBLE_PSNR
 
 _IDENTICAL = "equals the picture"
-_VISIBLE = 48.0  # dB, as in subjects/fidelity.py
 
 
 def fidelity_grid(found: pd.DataFrame) -> Grid:
@@ -27,7 +27,7 @@ def fidelity_grid(found: pd.DataFrame) -> Grid:
 
 def faint(found: pd.DataFrame) -> list[str]:
     """Return the distortions and levels that can be seen in the picture, but not in what arrives."""
-    lost = found[(found["psnr"] < _VISIBLE) & ~found["visible"].astype(bool)]
+    lost = found[(found["psnr"] < INVISIBLE_PSNR) & ~found["visible"].astype(bool)]
     return [f"{row.distortion} at level {row.level}" for row in lost.itertuples()]
 
 
