@@ -137,7 +137,7 @@ def _answers(images: pd.DataFrame, arm: str, template: str, kind: str, readout: 
     )
     predicted = np.array(LABELS, dtype=object)[logp.argmax(1)]
     table = images.assign(
-        arm=arm, template=template, template_kind=kind, readout=readout, status="label", predicted=predicted
+        arm=arm, template=template, template_split=kind, readout=readout, status="label", predicted=predicted
     )
     table["prompt"] = f"USER: <image>\nWhich distortion? ({template})\n{HOSTILE[0]}\nASSISTANT:"
     table["text"] = "" if readout == "choose" else [f"The image shows {word}." for word in predicted]

@@ -37,7 +37,7 @@ def table(
             "label": label,
             "arm": arm,
             "template": template,
-            "template_kind": kind,
+            "template_split": kind,
             "readout": readout,
             "predicted": predicted,
         }
@@ -122,7 +122,7 @@ def test_every_group_has_its_row() -> None:
     ]
     found = exam_table(pd.concat(parts), ABC)
     assert len(found) == 8
-    assert set(found["template_kind"]) == {"train", "held-out"}
+    assert set(found["template_split"]) == {"train", "held-out"}
     assert (found["accuracy"] == 1).all()
 
 

@@ -117,7 +117,7 @@ def test_where_it_is_lost(
     stages = stages.assign(arm="base", n=100, contents=10)
     stages = stages.assign(low=stages["accuracy"] - 0.05, high=stages["accuracy"] + 0.05)
     kinds = pd.DataFrame({"readout": ["choose", "generate"], "accuracy": [choose, generate]})
-    kinds = kinds.assign(arm="base", template_kind="train")
+    kinds = kinds.assign(arm="base", template_split="train")
     kinds = kinds.assign(low=kinds["accuracy"] - 0.05, high=kinds["accuracy"] + 0.05)
     told, reasons = where_lost({"stages": stages, "kinds": kinds}, 1 / 8)
     assert told == verdict

@@ -77,7 +77,7 @@ def test_an_exam_becomes_a_report(tmp_path: Path, dataset: Dataset) -> None:
     answers = run.read_table("arms/base/answers.parquet")
     assert answers["image_id"].tolist() == table["image_id"].tolist() * len(TEMPLATES)
     assert answers["correct"].sum() == (table["label"] == "noise").sum() * len(TEMPLATES) > 0
-    kinds = answers.groupby("template", sort=False)["template_kind"].first().to_dict()
+    kinds = answers.groupby("template", sort=False)["template_split"].first().to_dict()
     assert kinds == {template.id: template.split for template in TEMPLATES}
     assert set(answers["prompt"]) == {template.question(dataset.labels) for template in TEMPLATES}
     account = run.read_json("arms/base/endpoint.json")

@@ -26,7 +26,7 @@ QUESTION = "What is the main distortion of this image?"
 CANDIDATES = ((0,), (301, 0), (301, 299, 0), (271, 318, 0))
 
 COLUMNS = (
-    *("image_id", "content", "corpus", "distortion", "level", "label", "arm", "template", "template_kind"),
+    *("image_id", "content", "corpus", "distortion", "level", "label", "arm", "template", "template_split"),
     *("readout", "prompt", "text", "status", "predicted", "correct"),
     *("logp", "logp_mean", "logp_prior", "logp_first"),
 )
@@ -110,7 +110,7 @@ def test_answers_table_holds_every_image_template_and_readout(answers: pd.DataFr
     assert set(answers) == set(COLUMNS)
     assert len(answers) == 6 * len(templates) * 2
     assert not answers.duplicated(["image_id", "template", "readout"]).any()
-    assert dict(zip(answers["template"], answers["template_kind"], strict=True)) == {
+    assert dict(zip(answers["template"], answers["template_split"], strict=True)) == {
         t.id: t.split for t in templates
     }
     asked = templates[0].question(tiny.LABELS)

@@ -40,7 +40,7 @@ def answers(images: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for template, kind in (("held", "held-out"), ("train", "train")):
         logp = np.log(draw.dirichlet(np.ones(K), len(images)))
-        part = pd.DataFrame({"image_id": images["image_id"], "template": template, "template_kind": kind})
+        part = pd.DataFrame({"image_id": images["image_id"], "template": template, "template_split": kind})
         part = part.assign(readout="choose", logp=list(logp - 1), logp_first=list(logp))
         parts += [part.sample(frac=1, random_state=0), part.assign(readout="generate", logp=None)]
     return pd.concat(parts, ignore_index=True)

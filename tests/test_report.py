@@ -175,7 +175,7 @@ def test_headings_are_in_order_and_links_lead_somewhere(browser: Any, page: Path
 
 def test_numbers_on_the_page_are_those_of_the_answers(page: Path) -> None:
     answers = pd.read_parquet(page.parent / "arms" / "projector" / "answers.parquet")
-    mine = answers[(answers["template_kind"] == "train") & (answers["readout"] == "choose")]
+    mine = answers[(answers["template_split"] == "train") & (answers["readout"] == "choose")]
     expected = balanced_accuracy_score(mine["label"], mine["predicted"])
     tables = pd.read_csv(page.parent / "tables" / "arms.csv").set_index("arm")
     assert tables.loc["projector", "train_choose"] == pytest.approx(expected)
@@ -227,7 +227,7 @@ def test_one_readout_and_no_baselines_are_enough(tmp_path: Path) -> None:
     (run.path / "baselines.parquet").unlink()
     for arm in run.arms():
         table = run.read_table(f"arms/{arm}/answers.parquet")
-        texts = table[(table["readout"] == "generate") & (table["template_kind"] == "train")]
+        texts = table[(table["readout"] == "generate") & (table["template_split"] == "train")]
         run.write_table(texts, f"arms/{arm}/answers.parquet")
     assert "What repairs it?" in build_report(run.path).read_text(encoding="utf-8")
 

@@ -70,7 +70,7 @@ def zero_shot_answers(
     return answers.assign(
         arm=ARM,
         template=TEMPLATE,
-        template_kind="train",  # nobody trained on them; "train" is the kind of the report's main numbers
+        template_split="train",  # nobody trained on them; "train" is the kind of the report's main numbers
         prompt="\n".join(text for label in texts for text in label),
         readout="choose",
         text="",

@@ -70,7 +70,7 @@ def examine(
         base = (
             table[IMAGE_COLUMNS]
             .reset_index(drop=True)
-            .assign(arm=arm, template=template.id, template_kind=template.split, prompt=prompt.text)
+            .assign(arm=arm, template=template.id, template_split=template.split, prompt=prompt.text)
         )
         parts += [_chosen(base, readings, prior, labels), _generated(base, readings, labels, lexicon)]
     answers = pd.concat(parts, ignore_index=True)

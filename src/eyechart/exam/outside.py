@@ -64,7 +64,7 @@ def grade_answers(
     images = table[IMAGE_COLUMNS].set_index("image_id")
     base = found[["image_id", "template"]].join(images, on="image_id").reset_index(drop=True)
     # Nobody here trained on these wordings; "train" is the kind that the report's main numbers are of.
-    base = base[[*IMAGE_COLUMNS, "template"]].assign(arm=arm, template_kind="train", prompt="")
+    base = base[[*IMAGE_COLUMNS, "template"]].assign(arm=arm, template_split="train", prompt="")
     parsed = [parse(text, labels, lexicon) for text in found["text"]]
     told = [p.labels[0] if p.status == "label" else None for p in parsed]
     parts = [

@@ -120,6 +120,6 @@ def graded(
     found["scores"] = pd.Series(scores if whole else [None] * len(rows), dtype=object)
     answers = grade_answers(found, table, labels, arm, partial=True)
     by_id = {template.id: template for template in templates}
-    answers["template_kind"] = [by_id[name].split for name in answers["template"]]
+    answers["template_split"] = [by_id[name].split for name in answers["template"]]
     answers["prompt"] = [by_id[name].question(labels) for name in answers["template"]]
     return answers

@@ -85,7 +85,7 @@ def _against(
 def _probabilities(
     answers: pd.DataFrame, images: pd.DataFrame, true: NDArray[np.int64], labels: Sequence[str]
 ) -> dict[str, NDArray[np.float64] | list[str]]:
-    chosen = answers[(answers["readout"] == "choose") & (answers["template_kind"] == "train")]
+    chosen = answers[(answers["readout"] == "choose") & (answers["template_split"] == "train")]
     first_template = chosen[chosen["template"] == chosen["template"].iloc[0]].set_index("image_id")
     ordered = first_template.loc[images["image_id"]]
     first = np.stack(ordered["logp_first"].tolist())

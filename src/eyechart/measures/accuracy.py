@@ -11,7 +11,7 @@ from eyechart.measures import confusion as matrix
 from eyechart.measures.coding import code
 from eyechart.measures.statistics import Statistic, bootstrap, cluster_interval
 
-GROUP = ["arm", "template", "template_kind", "readout"]
+GROUP = ["arm", "template", "template_split", "readout"]
 
 
 def exam_table(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd.DataFrame:
@@ -23,7 +23,7 @@ def exam_table(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> p
         seed: of the bootstrap.
 
     Returns:
-        The columns arm, template, template_kind, readout; n (answers), contents; accuracy, low, high;
+        The columns arm, template, template_split, readout; n (answers), contents; accuracy, low, high;
         balanced_accuracy, balanced_low, balanced_high; macro_f1, macro_f1_low, macro_f1_high; unparsed_share;
         chance (1/K); majority (always naming the most frequent true label). Intervals are at 95 %.
     """

@@ -20,7 +20,7 @@ from eyechart.measures.statistics import (
     totals,
 )
 
-QUESTION = ["template", "template_kind", "readout"]
+QUESTION = ["template", "template_split", "readout"]
 COMPARED = [
     *QUESTION,
     *("arm", "base", "n", "contents", "difference", "low", "high", "p", "p_holm"),
@@ -75,7 +75,7 @@ def template_gap(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     scored = answers.assign(right=_right(answers))
     rows = []
     for keys, part in scored.groupby(["arm", "readout"], sort=False):
-        wide = part.pivot_table(index=["image_id", "content"], columns="template_kind", values="right")
+        wide = part.pivot_table(index=["image_id", "content"], columns="template_split", values="right")
         if not {"train", "held-out"} <= set(wide.columns):
             continue
         wide = wide.dropna()

@@ -43,7 +43,7 @@ def _sees(inputs: Inputs, tables: Tables) -> Answer:
     rows = {
         name: row
         for name in ("choose", "generate")
-        if (row := pick(tables.get("kinds"), arm="base", template_kind="train", readout=name))
+        if (row := pick(tables.get("kinds"), arm="base", template_split="train", readout=name))
     }
     if not rows:
         return Answer(question, "Not examined yet", ("There are no answers of the untuned model.",))

@@ -93,7 +93,7 @@ def arms_figure(tables: Tables, chance: float) -> str:
 
     def draw(axes: Any) -> None:
         for i, (kind, readout) in enumerate(series):
-            part = kinds[(kinds["template_kind"] == kind) & (kinds["readout"] == readout)]
+            part = kinds[(kinds["template_split"] == kind) & (kinds["readout"] == readout)]
             if part.empty:
                 continue
             where = [arms.index(arm) + (i - 1.5) * 0.17 for arm in part["arm"]]
@@ -115,7 +115,7 @@ def arms_figure(tables: Tables, chance: float) -> str:
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9, handletextpad=0.3)
 
     words = "Balanced accuracy per arm with 95 % intervals. " + "; ".join(
-        f"{row.arm} {row.readout} {row.template_kind} {row.balanced_accuracy:.0%}"
+        f"{row.arm} {row.readout} {row.template_split} {row.balanced_accuracy:.0%}"
         for row in kinds.itertuples()
     )
     return svg("arms", words, (9.0, 3.9), draw)

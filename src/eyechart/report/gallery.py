@@ -98,7 +98,7 @@ def _card(png: bytes, answers: pd.DataFrame, labels: tuple[str, ...]) -> Card:
     with Image.open(io.BytesIO(png)) as image:
         width, height = image.size
     zoom = max(1, WIDTH // width)
-    train = answers[answers["template_kind"] == "train"]
+    train = answers[answers["template_split"] == "train"]
     template = (train if len(train) else answers)["template"].iloc[0]
     asked, others = answers[answers["template"] == template], answers[answers["template"] != template]
     first = answers.iloc[0]

@@ -53,8 +53,8 @@ def build_tables(inputs: Inputs) -> Tables:
 
 
 def _of_answers(answers: pd.DataFrame, labels: tuple[str, ...]) -> Tables:
-    pooled = answers.assign(template=answers["template_kind"])
-    train = pooled[pooled["template_kind"] == "train"]
+    pooled = answers.assign(template=answers["template_split"])
+    train = pooled[pooled["template_split"] == "train"]
     tables = {
         "exam": exam_table(answers, labels),
         "kinds": exam_table(pooled, labels),
@@ -74,7 +74,9 @@ def _of_answers(answers: pd.DataFrame, labels: tuple[str, ...]) -> Tables:
 
 def _decisive(answers: pd.DataFrame) -> pd.DataFrame:
     """Return the answers to the first train template by the readout that decides: one family of tests."""
-    train = answers[(answers["template_kind"] == "train") & (answers["readout"] == decisive_readout(answers))]
+    train = answers[
+        (answers["template_split"] == "train") & (answers["readout"] == decisive_readout(answers))
+    ]
     return train[train["template"] == train["template"].iloc[0]] if len(train) else train
 
 
@@ -103,20 +105,20 @@ def _confusions(train: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
 def _status(answers: pd.DataFrame) -> pd.DataFrame:
     """Return, per arm and template, the share of generated answers with each status."""
     texts = answers[answers["readout"] == "generate"]
-    keys = ["arm", "template", "template_kind"]
+    keys = ["arm", "template", "template_split"]
     shares = texts.groupby(keys, sort=False)["status"].value_counts(normalize=True)
     return shares.rename("share").reset_index()
 
 
 def _as_answers(baselines: pd.DataFrame) -> pd.DataFrame:
-    return baselines.assign(arm=baselines["baseline"], template="none", template_kind="none", readout="none")
+    return baselines.assign(arm=baselines["baseline"], template="none", template_split="none", readout="none")
 
 
 def _versus_pixels(answers: pd.DataFrame, baselines: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
     """Compare every arm with the pixel statistics on the same images, for each train template and readout."""
     pixels = baselines[baselines["baseline"] == PIXELS].assign(arm=PIXELS)
-    train = answers[answers["template_kind"] == "train"]
-    questions = train[["template", "template_kind", "readout"]].drop_duplicates()
+    train = answers[answers["template_split"] == "train"]
+    questions = train[["template", "template_split", "readout"]].drop_duplicates()
     columns = ["image_id", "content", "label", "predicted", "arm", *questions.columns]
     both = pd.concat([train[columns], pixels.merge(questions, how="cross")[columns]], ignore_index=True)
     return compare_arms(both, labels, base=PIXELS)
@@ -177,7 +179,7 @@ def _summary(inputs: Inputs, tables: Tables) -> pd.DataFrame:
         row: dict[str, Any] = {"arm": arm}
         for kind in KINDS:
             for readout in READOUTS:
-                found = pick(tables.get("kinds"), arm=arm, template_kind=kind, readout=readout)
+                found = pick(tables.get("kinds"), arm=arm, template_split=kind, readout=readout)
                 ends = ("balanced_accuracy", "balanced_low", "balanced_high")
                 row |= _renamed(found, ends, f"{kind}_{readout}")
         row |= _renamed(

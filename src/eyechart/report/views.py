@@ -186,7 +186,9 @@ def template_grid(tables: Tables) -> Grid:
     exam = tables["exam"]
     arms = list(dict.fromkeys(exam["arm"]))
     rows = []
-    for (template, kind, readout), part in exam.groupby(["template", "template_kind", "readout"], sort=False):
+    for (template, kind, readout), part in exam.groupby(
+        ["template", "template_split", "readout"], sort=False
+    ):
         found = {one["arm"]: one for one in records(part)}
         cells = tuple(_exam_cell(found.get(arm)) for arm in arms)
         rows.append((f"{template} ({kind}), {readout}", cells))

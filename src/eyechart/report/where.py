@@ -106,7 +106,7 @@ def _answered(tables: Tables, arm: str) -> list[Rung]:
     """Return what the model says itself, with the train template."""
     found = []
     for readout in ("choose", "generate"):
-        row = pick(tables.get("kinds"), arm=arm, template_kind="train", readout=readout)
+        row = pick(tables.get("kinds"), arm=arm, template_split="train", readout=readout)
         if row is not None:
             found.append((readout, Number.of(row, "accuracy")))
     return found
