@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from eyechart.measures import confusion as matrix
-from eyechart.measures.coding import code
+from eyechart.measures.coding import code, headline
 from eyechart.measures.statistics import Statistic, bootstrap, cluster_interval
 
 GROUP = ["arm", "template", "template_split", "readout"]
@@ -18,7 +18,8 @@ def exam_table(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> p
     """Return one row per arm, template and readout.
 
     Args:
-        answers: the answers table; an answer without a label counts as wrong.
+        answers: the answers table; an answer without a label counts as wrong. Samples and permuted options
+            are left out (see :func:`eyechart.measures.coding.headline`), here and in all that follows.
         labels: the labels of the exam.
         seed: of the bootstrap.
 
@@ -28,7 +29,7 @@ def exam_table(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> p
         chance (1/K); majority (always naming the most frequent true label). Intervals are at 95 %.
     """
     rows = []
-    for keys, part in answers.groupby(GROUP, sort=False):
+    for keys, part in headline(answers).groupby(GROUP, sort=False):
         coded = code(part, labels)
         value, low, high = bootstrap(coded.counts(), _headline, seed)
         (acc, balanced, f1, unparsed, majority) = value
@@ -61,7 +62,7 @@ def accuracy_by(answers: pd.DataFrame, column: str, seed: int = 0) -> pd.DataFra
     """
     keys = [*GROUP, column]
     rows = []
-    for values, part in answers.groupby(keys, sort=False):
+    for values, part in headline(answers).groupby(keys, sort=False):
         right = (part["predicted"] == part["label"]).fillna(False).to_numpy(dtype=bool)
         found = cluster_interval(right, part["content"].astype(str), seed)
         rows.append(
@@ -81,7 +82,7 @@ def by_label(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd.
         images, precision for one that is never named.
     """
     rows = []
-    for keys, part in answers.groupby(GROUP, sort=False):
+    for keys, part in headline(answers).groupby(GROUP, sort=False):
         coded = code(part, labels)
         counts = coded.counts()
         ends = {

@@ -62,6 +62,27 @@ def code(answers: pd.DataFrame, labels: Sequence[str]) -> Coded:
     return Coded(true, _positions(answers["predicted"], labels), content, labels)
 
 
+def headline(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return the answers that the headline numbers are of: options in the labels' own order, no samples.
+
+    A table without the columns ``order`` and ``repeat`` holds nothing else.
+    """
+    for column in ("order", "repeat"):
+        if column in answers:
+            answers = answers[answers[column] == 0]
+    return answers
+
+
+def scores(answers: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """Return a column of lists, one number a label, as float64 [rows, K]; see :func:`has_scores`."""
+    return np.array(answers[column].tolist(), dtype=np.float64)
+
+
+def has_scores(answers: pd.DataFrame, column: str) -> bool:
+    """Say whether every answer has a list of numbers in a column; endpoints, for one, tell no priors."""
+    return column in answers and not answers.empty and bool(answers[column].notna().all())
+
+
 def _positions(column: pd.Series[str], labels: tuple[str, ...]) -> Ints:
     """Return the position of each value among ``labels``, ``len(labels)`` for a missing one."""
     found = pd.Index(labels, dtype=object).get_indexer(pd.Index(column, dtype=object))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from eyechart.errors import EyechartError
-from eyechart.measures.coding import code
+from eyechart.measures.coding import code, headline
 from eyechart.measures.statistics import (
     Floats,
     bootstrap,
@@ -54,7 +54,7 @@ def compare_arms(
     if base not in set(answers["arm"]):
         raise EyechartError(f"There are no answers of the arm {base!r}.", "Examine it, or name another base.")
     rows = []
-    for keys, part in answers.groupby(QUESTION, sort=False):
+    for keys, part in headline(answers).groupby(QUESTION, sort=False):
         ours = part[part["arm"] == base]
         for arm, theirs in part[part["arm"] != base].groupby("arm", sort=False):
             row = _compare(theirs, ours, labels, f"{arm} and {base}, {' / '.join(map(str, keys))}", seed)
@@ -72,20 +72,29 @@ def template_gap(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         One row per arm and readout with the columns of ``GAP``; no row where either kind of template is
         missing.
     """
-    scored = answers.assign(right=_right(answers))
     rows = []
-    for keys, part in scored.groupby(["arm", "readout"], sort=False):
-        wide = part.pivot_table(index=["image_id", "content"], columns="template_split", values="right")
-        if not {"train", "held-out"} <= set(wide.columns):
-            continue
-        wide = wide.dropna()
+    for arm, readout, wide in gaps(answers):
         train, held_out = wide["train"].to_numpy(), wide["held-out"].to_numpy()
-        content = wide.index.get_level_values("content").astype(str)
-        gap = cluster_interval(train - held_out, content, seed)
+        gap = cluster_interval(train - held_out, wide["content"], seed)
+        ends = (gap.value, gap.low, gap.high)
         rows.append(
-            (*keys, len(wide), content.nunique(), train.mean(), held_out.mean(), gap.value, gap.low, gap.high)
+            (arm, readout, len(wide), wide["content"].nunique(), train.mean(), held_out.mean(), *ends)
         )
     return pd.DataFrame(rows, columns=GAP)
+
+
+def gaps(answers: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield, per arm and readout, the images asked with both splits of templates and their mean accuracies.
+
+    Yields:
+        arm, readout, and a table with the columns image_id, content, train, held-out.
+    """
+    answers = headline(answers)
+    scored = answers.assign(right=_right(answers), content=answers["content"].astype(str))
+    for (arm, readout), part in scored.groupby(["arm", "readout"], sort=False):
+        wide = part.pivot_table(index=["image_id", "content"], columns="template_split", values="right")
+        if {"train", "held-out"} <= set(wide.columns):
+            yield str(arm), str(readout), wide.dropna().reset_index()
 
 
 def agreement(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -97,6 +106,7 @@ def agreement(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         One row per arm and template: n, contents, agreement, low, high; both_right, only_generate_right,
         only_choose_right, neither_right (shares that add to 1).
     """
+    answers = headline(answers)
     scored = answers.assign(right=_right(answers))
     columns = ["image_id", "content", "predicted", "right"]
     rows = []

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from eyechart.measures.coding import code
+from eyechart.measures.coding import code, headline
 from eyechart.measures.statistics import divide
 
 UNPARSED = "unparsed"
@@ -63,7 +63,7 @@ def confusion(answers: pd.DataFrame, labels: Sequence[str]) -> pd.DataFrame:
         answers: rows of the answers table, usually of one arm, template and readout.
         labels: the labels, in the order of rows and columns.
     """
-    counts = code(answers, labels).counts().sum(axis=0).astype(np.int64)
+    counts = code(headline(answers), labels).counts().sum(axis=0).astype(np.int64)
     index = pd.Index(list(labels), name="label")
     return pd.DataFrame(counts, index=index, columns=pd.Index([*labels, UNPARSED], name="predicted"))
 
@@ -76,7 +76,7 @@ def predicted_histogram(answers: pd.DataFrame, labels: Sequence[str]) -> pd.Data
         true.
     """
     rows = []
-    for keys, part in answers.groupby(["arm", "template", "readout"], sort=False):
+    for keys, part in headline(answers).groupby(["arm", "template", "readout"], sort=False):
         table = confusion(part, labels)
         true = [*table.sum(axis=1), 0]
         for name, n, n_true in zip(table.columns, table.sum(axis=0), true, strict=True):

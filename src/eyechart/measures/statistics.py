@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,37 @@ def cluster_interval(
     return count_interval(
         totals(np.stack([values, np.ones_like(values)], axis=1), clusters), ratio, seed, n, level
     )
+
+
+def cluster_means(
+    values: ArrayLike, clusters: ArrayLike, seed: int, n: int = 2000, level: float = 0.95
+) -> tuple[Floats, Floats, Floats]:
+    """Return the mean of every column of ``values`` and its cluster bootstrap interval.
+
+    Args:
+        values: [rows, d]; NaN is missing and counts neither for nor against.
+        clusters: [rows], the content of each.
+        seed: of the resamples.
+        n: resamples.
+        level: of the interval.
+
+    Returns:
+        value, low and high, float64 [d] each.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(values)
+    sums = totals(np.stack([np.where(known, values, 0.0), known], axis=1), clusters)
+    return bootstrap(sums, lambda drawn: divide(drawn[:, 0], drawn[:, 1]), seed, n, level)
+
+
+def columns(names: Sequence[str], found: tuple[Floats, Floats, Floats]) -> dict[str, float]:
+    """Return values and the ends of their intervals as a table's cells: name, name_low, name_high."""
+    value, low, high = found
+    return {
+        name + suffix: float(end[i])
+        for i, name in enumerate(names)
+        for suffix, end in (("", value), ("_low", low), ("_high", high))
+    }
 
 
 def ratio(sums: Floats) -> Floats:
