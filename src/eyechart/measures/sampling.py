@@ -58,6 +58,8 @@ def log10_chance(entropy: Floats, repeats: Floats, temperature: float) -> float:
         repeats: [images], number of samples.
         temperature: of the samples.
     """
+    if np.isnan(entropy).any():
+        return float("nan")
     logit = np.log1p(-_LEAST) - np.log(_LEAST)
     # Log odds of the likelier of two tokens, with half of the entropy; a temperature divides them.
     odds = np.interp(np.minimum(entropy / 2, np.log(2)), _two_way(_LEAST), logit) / temperature
