@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -55,7 +55,15 @@ def load_lexicon(path: Path | None = None) -> Lexicon:
     Raises:
         EyechartError: an unknown or missing key, or a phrase with two meanings.
     """
-    path = path or Path(__file__).with_name("lexicon.yaml")
+    return _shipped() if path is None else _read(path)
+
+
+@cache
+def _shipped() -> Lexicon:
+    return _read(Path(__file__).with_name("lexicon.yaml"))
+
+
+def _read(path: Path) -> Lexicon:
     found = read_yaml(path)
     refuse_unknown(found, ("no distortion", "labels", "alone", "off-list", "generic"), str(path))
     refuse_unknown(found["generic"], ("nouns", "adjectives"), f"{path}, generic")
