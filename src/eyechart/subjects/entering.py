@@ -33,12 +33,13 @@ class _AtTheDoorError(Exception):
     """Leaves the model's forward pass before the language model computes."""
 
 
-def entering(model: Any, inputs: Mapping[str, Any]) -> Entering:
+def entering(model: Any, inputs: Mapping[str, Any], *, onward: bool = False) -> Entering:
     """Return what enters the language model; it computes nothing itself, and gradients are kept.
 
     Args:
         model: a transformers image-text-to-text model.
         inputs: what its processor returned, as tensors on the model's device.
+        onward: let the language model compute too, for hooks that look into it.
 
     Raises:
         EyechartError: the model never called its decoder.
@@ -47,7 +48,8 @@ def entering(model: Any, inputs: Mapping[str, Any]) -> Entering:
 
     def look(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         caught.update(kwargs)
-        raise _AtTheDoorError
+        if not onward:
+            raise _AtTheDoorError
 
     hook = model.get_decoder().register_forward_pre_hook(look, with_kwargs=True)
     try:
@@ -82,7 +84,11 @@ def visual_tokens(model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
     Raises:
         EyechartError: no position of ``inputs["input_ids"]`` is an image's.
     """
-    door = entering(model, inputs)
+    return at_image_positions(model, inputs, entering(model, inputs))
+
+
+def at_image_positions(model: Any, inputs: Mapping[str, Any], door: Entering) -> torch.Tensor:
+    """Return the visual tokens of what entered the language model; see :func:`visual_tokens`."""
     if "cross_attention_states" in door.beside:
         states = door.beside["cross_attention_states"][0]
         return states.reshape(-1, states.shape[-1])
