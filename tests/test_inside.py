@@ -53,7 +53,7 @@ def test_distance_equals_numpy(internvl: ModelSubject) -> None:
     embeddings = internvl.model.get_input_embeddings().weight.detach().double().numpy()
     split = [internvl.processor.tokenizer(f" {label}")["input_ids"] for label in tiny.LABELS]
     words = np.stack([embeddings[ids].mean(0) for ids in split])
-    visual = tokens.double().numpy()
+    visual = torch.stack(tokens).double().numpy()
     spaces = {
         "raw": (visual, words),
         "centred": (visual - visual.reshape(-1, visual.shape[-1]).mean(0), words - embeddings.mean(0)),
@@ -147,7 +147,7 @@ def test_stages_are_the_states_of_the_model(subject: ModelSubject) -> None:
         by_hand = np.concatenate([seen.mean(1), seen.std(1, ddof=1)], axis=1)
         assert np.allclose(found[name], by_hand, atol=1e-4), name
     assert np.allclose(found["language last position"], kept["language 2"][:, -1].numpy(), atol=1e-4)
-    tokens = subject.visual_tokens(shown).numpy()
+    tokens = torch.stack(subject.visual_tokens(shown)).numpy()
     assert np.allclose(found["projector output"][:, :64], tokens.mean(1), atol=1e-4)
 
 

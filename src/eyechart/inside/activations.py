@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eyechart.progress import track
-from eyechart.subjects.model import ModelSubject, Pixels, Prompt
+from eyechart.subjects.model import ModelSubject, Pixels, Prompt, by_size
+from eyechart.subjects.stages import LAST, stage_names, stages
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +19,7 @@ Features = dict[str, NDArray[np.float32]]
 
 
 def pooled_stages(
-    subject: ModelSubject, images: list[Pixels], prompt: Prompt, every: int, batch: int = 32
+    subject: ModelSubject, images: Sequence[Pixels], prompt: Prompt, every: int, batch: int = 32
 ) -> Features:
     """Return mean and standard deviation over the tokens of each image, by stage in the order of the model.
 
@@ -25,7 +27,7 @@ def pooled_stages(
 
     Args:
         subject: the model.
-        images: uint8 HWC RGB of one size.
+        images: uint8 HWC RGB.
         prompt: what the language model reads.
         every: keep every so-many-th layer of the language model; its last layer is always kept.
         batch: images at a time.
@@ -35,34 +37,27 @@ def pooled_stages(
     """
     import torch
 
-    kept: dict[str, list[torch.Tensor]] = {}
-    tower, at = subject.model.get_encoder(modality="image"), list(prompt.image_positions)
+    names = _every(stage_names(subject.model), every)
+    kept: dict[str, dict[int, torch.Tensor]] = {name: {} for name in names}
     with torch.no_grad(), subject.precision():
-        for start in track(range(0, len(images), batch), "reading the states at each stage"):
-            pixels = subject.pixel_values(images[start : start + batch])
-            seen = tower(pixel_values=pixels, output_hidden_states=True)
-            layers = seen.hidden_states[1:]
-            states = {f"encoder {i}": _pool(s) for i, s in enumerate(layers, 1)}
-            states["encoder output"] = _pool(seen.last_hidden_state)
-            tokens = subject.project(pixels)
-            states["projector output"] = _pool(tokens)
-            read = subject.model(
-                inputs_embeds=subject.embed(prompt, tokens.float()),
-                **subject.modality(torch.tensor(prompt.ids).expand(len(tokens), -1)),
-                output_hidden_states=True,
-                logits_to_keep=1,
-            ).hidden_states
-            for layer in range(1, len(read)):
-                if layer % every == 0 or layer == len(read) - 1:
-                    states[f"language {layer}"] = _pool(read[layer][:, at])
-            states["language last position"] = read[-1][:, -1].float()
-            for name, value in states.items():
-                kept.setdefault(name, []).append(value.cpu())
-    return {name: torch.cat(parts).numpy() for name, parts in kept.items()}
+        for rows in track(by_size(images, batch), "reading the states at each stage"):
+            seen = subject.inputs([images[i] for i in rows], prompt.text)
+            for name, states in stages(subject.model, seen, names).items():
+                pooled = [one[0].float() if name == LAST else _pool(one) for one in states]
+                kept[name] |= dict(zip(rows, (one.cpu() for one in pooled), strict=True))
+    return {name: torch.stack([rows[i] for i in range(len(images))]).numpy() for name, rows in kept.items()}
+
+
+def _every(names: Sequence[str], every: int) -> list[str]:
+    """Leave out layers of the language model, but not its last."""
+    layers = [name for name in names if name.startswith("language") and name != LAST]
+    left_out = {name for i, name in enumerate(layers, 1) if i % every and i < len(layers)}
+    return [name for name in names if name not in left_out]
 
 
 def _pool(states: torch.Tensor) -> torch.Tensor:
+    """Return mean and standard deviation over an image's tokens, [2 x width]."""
     import torch
 
     states = states.float()
-    return torch.cat([states.mean(1), states.std(1)], dim=-1)
+    return torch.cat([states.mean(0), states.std(0)])

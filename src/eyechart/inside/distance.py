@@ -19,7 +19,7 @@ def semantic_distance(
     subject: ModelSubject,
     arm: str,
     table: pd.DataFrame,
-    tokens: torch.Tensor,
+    tokens: Sequence[torch.Tensor],
     labels: Sequence[str],
     answers: pd.DataFrame,
 ) -> pd.DataFrame:
@@ -29,7 +29,7 @@ def semantic_distance(
         subject: the model.
         arm: what the rows are filed under.
         table: the images' rows of the dataset.
-        tokens: their projected visual tokens, [n, tokens, width].
+        tokens: the projected visual tokens of each, [tokens, width].
         labels: the labels.
         answers: the exam's answers of this arm; the ``choose`` rows of the train template give the
             probabilities.
@@ -50,17 +50,19 @@ def semantic_distance(
     result = (
         table[["image_id", "content", "label", "distortion", "level"]].reset_index(drop=True).assign(arm=arm)
     )
-    variants = {"raw": (tokens, words), "centred": (tokens - tokens.mean((0, 1)), words - vocabulary)}
-    for kind, (visual, text) in variants.items():
-        near = cosines(visual, text)
-        for name, values in _against(near.mean(1), true, labels).items():
+    middle = torch.cat(list(tokens)).mean(0)
+    variants = {"raw": (0.0, words), "centred": (middle, words - vocabulary)}
+    for kind, (centre, text) in variants.items():
+        near = [cosines(visual - centre, text) for visual in tokens]
+        mean, nearest = (np.stack(found) for found in ([n.mean(0) for n in near], [n.max(0) for n in near]))
+        for name, values in _against(mean, true, labels).items():
             result[f"{kind}_{name}"] = values
-        result[f"{kind}_max"] = near.max(1)[np.arange(len(true)), true]
+        result[f"{kind}_max"] = nearest[np.arange(len(true)), true]
     return result.assign(**_probabilities(answers, result, true, labels))
 
 
 def cosines(visual: torch.Tensor, text: torch.Tensor) -> NDArray[np.float64]:
-    """Return the cosine of every token with every word, float64 [n, tokens, K]."""
+    """Return the cosine of every token with every word, float64 [tokens, K]."""
     import torch.nn.functional as F
 
     near = F.normalize(visual.float(), dim=-1) @ F.normalize(text.float(), dim=-1).T
