@@ -51,7 +51,7 @@ def semantic_distance(
         table[["image_id", "content", "label", "distortion", "level"]].reset_index(drop=True).assign(arm=arm)
     )
     middle = torch.cat(list(tokens)).mean(0)
-    variants = {"raw": (0.0, words), "centred": (middle, words - vocabulary)}
+    variants = {"raw": (torch.zeros(()), words), "centred": (middle, words - vocabulary)}
     for kind, (centre, text) in variants.items():
         near = [cosines(visual - centre, text) for visual in tokens]
         mean, nearest = (np.stack(found) for found in ([n.mean(0) for n in near], [n.max(0) for n in near]))
