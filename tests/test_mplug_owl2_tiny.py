@@ -18,7 +18,9 @@ from transformers import (
 )
 
 from eyechart.errors import EyechartError
-from eyechart.exam.engine import ask
+from eyechart.exam.engine import read
+from eyechart.exam.forest import Ask
+from eyechart.exam.readings import Decoding
 from eyechart.inside.activations import pooled_stages
 from eyechart.models.mplug_owl2.abstractor import grid_positions, query_positions
 from eyechart.models.mplug_owl2.images import PAD_COLOUR, square
@@ -251,19 +253,19 @@ def test_the_exam_the_stages_and_the_loss_read_it_as_it_reads_itself(model: Any,
     prompt = subject.prompt(question, (28, 28))
     assert len(prompt.image_positions) == 6
     answers = tuple(subject.answer_ids(question, word, (28, 28)) for word in ("blur", "clean"))
-    tokens = subject.visual_tokens(images)
-    read = ask(subject, tokens, prompt, answers, new_tokens=6)
+    tokens = torch.stack(subject.visual_tokens(images))
+    found = read(subject, images, [Ask(prompt, answers)], Decoding(new_tokens=6))[0]
     batch = processor(text=[prompt.text] * 2, images=images, return_tensors="pt")
     length = batch["input_ids"].shape[1]
     written = model.generate(**batch, max_new_tokens=6, do_sample=False, pad_token_id=2)[:, length:]
-    assert read.texts == processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+    assert found.texts == processor.tokenizer.batch_decode(written, skip_special_tokens=True)
     for column, answer in enumerate(answers):
         ids = torch.cat([batch["input_ids"], torch.tensor([answer] * 2)], 1)
         with torch.no_grad():
             logits = model(ids, batch["pixel_values"]).logits[:, length - 1 : -1].log_softmax(-1)
             losses = answer_losses(subject, tokens, [prompt] * 2, [answer] * 2)
         direct = logits.gather(2, torch.tensor([answer] * 2)[..., None]).sum((1, 2))
-        assert np.allclose(read.logp[:, column], direct, atol=1e-4)
+        assert np.allclose(found.logp[:, column], direct, atol=1e-4)
         assert np.allclose(losses * len(answer), -direct, atol=1e-4)
     stages = pooled_stages(subject, images, prompt, every=1, batch=1)
     with torch.no_grad():

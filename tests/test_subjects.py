@@ -30,7 +30,7 @@ def test_prompt_is_the_exact_string(subject: ModelSubject) -> None:
 def test_image_positions_are_the_visual_tokens(subject: ModelSubject) -> None:
     prompt = subject.prompt(QUESTION, SIZE)
     tokens = subject.visual_tokens(tiny.images(1))
-    assert len(prompt.image_positions) == tokens.shape[1] == 16
+    assert len(prompt.image_positions) == len(tokens[0]) == 16
     image = subject.model.config.image_token_id
     assert [i for i, token in enumerate(prompt.ids) if token == image] == list(prompt.image_positions)
 
@@ -70,7 +70,7 @@ def test_visual_tokens_are_what_enters_the_language_model(subject: ModelSubject)
         subject.model(**inputs)
     hook.remove()
     assert inputs["input_ids"].tolist() == [list(prompt.ids)] * 3
-    tokens = subject.visual_tokens(shown)
+    tokens = torch.stack(subject.visual_tokens(shown))
     assert torch.equal(seen[0][:, list(prompt.image_positions)], tokens)
     assert torch.equal(seen[0], subject.embed(prompt, tokens))
 
@@ -139,7 +139,7 @@ def test_saved_subject_loads_by_its_folder(subject: ModelSubject, tmp_path: Path
     assert again.name == tmp_path.name
     assert again.prompt(QUESTION, SIZE) == subject.prompt(QUESTION, SIZE)
     shown = tiny.images(2)
-    assert torch.equal(again.visual_tokens(shown), subject.visual_tokens(shown))
+    assert torch.equal(torch.stack(again.visual_tokens(shown)), torch.stack(subject.visual_tokens(shown)))
 
 
 def test_damaged_folder_is_explained(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_native_precision() -> None:
     ("model_type", "shape", "told"),
     [("qwen2_vl", (32, 1176), "tiles or patches"), ("gemma3", (2, 3, 56, 56), "attends both ways")],
 )
-def test_families_that_the_exam_cannot_show_yet_are_told(
+def test_families_that_tuning_cannot_show_yet_are_told(
     model_type: str, shape: tuple[int, ...], told: str
 ) -> None:
     from tiny_families import build
@@ -165,4 +165,4 @@ def test_families_that_the_exam_cannot_show_yet_are_told(
     subject = ModelSubject("tiny", build(model_type), None)
     with pytest.raises(EyechartError, match=told) as caught:
         subject.project(torch.zeros(shape))
-    assert "endpoint" in caught.value.remedy
+    assert "eyechart exam" in caught.value.remedy

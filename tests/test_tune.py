@@ -15,7 +15,8 @@ from transformers import AutoModelForImageTextToText
 
 from eyechart.arms import save_checkpoint
 from eyechart.errors import EyechartError
-from eyechart.exam.engine import ask
+from eyechart.exam.engine import read
+from eyechart.exam.forest import Ask
 from eyechart.seeds import rng
 from eyechart.subjects.components import COMPONENTS, components
 from eyechart.subjects.model import ModelSubject
@@ -48,7 +49,7 @@ def test_answer_losses_equal_transformers_own(subject: ModelSubject) -> None:
     prompts = [subject.prompt(q, SIZE) for q in questions]
     answers = [subject.answer_ids(q, a, SIZE) for q, a in zip(questions, labels, strict=True)]
     with torch.no_grad():
-        found = answer_losses(subject, subject.visual_tokens(shown), prompts, answers)
+        found = answer_losses(subject, torch.stack(subject.visual_tokens(shown)), prompts, answers)
         for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
             own = subject.model(
                 input_ids=torch.tensor([[*prompt.ids, *answer]]),
@@ -59,7 +60,8 @@ def test_answer_losses_equal_transformers_own(subject: ModelSubject) -> None:
 
 
 def test_alignment_equals_numpy(internvl: ModelSubject) -> None:
-    tokens, targets = internvl.visual_tokens(tiny.images(5)), np.array([0, 1, 2, 3, 0])
+    tokens = torch.stack(internvl.visual_tokens(tiny.images(5)))
+    targets = np.array([0, 1, 2, 3, 0])
     constraint = Alignment(internvl, tiny.LABELS)
     table = internvl.model.get_input_embeddings().weight.detach().double().numpy()
     drawn = rng(0, "negatives").choice(len(table), min(OTHERS, len(table)), replace=False)
@@ -162,7 +164,7 @@ def test_cached_projector_inputs_give_the_same_tokens(subject: ModelSubject, tmp
     assert [path.name for path in cache.parent.iterdir()] == [cache.name]
     with torch.no_grad():
         tokens = subject.projector(made.float())
-    direct = subject.visual_tokens(shown)
+    direct = torch.stack(subject.visual_tokens(shown))
     assert (tokens - direct).abs().max() < 0.02 * direct.std()
 
 
@@ -199,9 +201,7 @@ def test_learns_a_toy_task(internvl: ModelSubject, name: str) -> None:
     losses = tune(pupil, arm(name), task, config, seed=0).losses["lm"]
     assert losses.iloc[-3:].mean() < 0.6 * losses.iloc[0]
     candidates = tuple(pupil.answer_ids(QUESTION, label, SIZE) for label in task.labels)
-    found = ask(
-        pupil, pupil.visual_tokens(task.images), pupil.prompt(QUESTION, SIZE), candidates, new_tokens=0
-    )
+    found = read(pupil, task.images, [Ask(pupil.prompt(QUESTION, SIZE), candidates)])[0]
     assert (found.logp.argmax(1) == task.targets).all()
 
 

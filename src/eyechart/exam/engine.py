@@ -1,140 +1,127 @@
-"""Ask a model one question on many images: candidates and greedy text share one run over the prompt.
+"""Ask a model many questions on a batch of images, by the fastest way that is right for its family.
 
-For each image the language model runs over the prompt once and keeps its keys and values. The candidates are
-then scored in one further pass as a tree: every candidate continues the prompt and sees itself alone. Greedy
-text continues from the same keys and values. All prompts of a batch have one length, so nothing is padded.
+- ``shared``: the beginning that all prompts share, images included, is computed once; then one forest
+  (:mod:`eyechart.exam.shared`).
+- ``prompt``: each prompt is computed once; its answers are one tree. For models in which the words of a
+  question change what stands before them (PaliGemma's two-way attention).
+- ``stepwise``: each prompt is computed once, its answers one token after the other
+  (:mod:`eyechart.exam.stepwise`).
+- ``plain``: the model's own ``generate``, once for each answer (:mod:`eyechart.exam.plain`).
+
+:mod:`eyechart.exam.schemes` measures which one is right.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from eyechart.progress import track
-from eyechart.subjects.model import ModelSubject, Prompt
+from eyechart.exam.forest import Ask, grow, shared_length
+from eyechart.exam.plain import read_plain
+from eyechart.exam.readings import Decoding, Readings, Seeds
+from eyechart.exam.shared import read_shared
+from eyechart.exam.stepwise import read_stepwise
+from eyechart.subjects.model import ModelSubject, Pixels
+from eyechart.subjects.reading import Reader
 
 if TYPE_CHECKING:
     import torch
 
-Candidates = tuple[tuple[int, ...], ...]
+Scheme = Literal["shared", "prompt", "stepwise", "plain"]
+_NO_TEXT = Decoding()
+_AT_ONCE = 2**27  # predictions held at a time: tokens x vocabulary, 512 MiB in float32
 
 
-@dataclass(frozen=True)
-class Readings:
-    """What n images and K candidates gave.
-
-    Attributes:
-        logp: log-likelihood of each full candidate with its end, float64 [n, K].
-        first: log-likelihood of each candidate's first token, float64 [n, K].
-        lengths: tokens of each candidate with its end, int [K].
-        texts: greedy text of each image, without its end token (empty strings if none was asked for).
-    """
-
-    logp: NDArray[np.float64]
-    first: NDArray[np.float64]
-    lengths: NDArray[np.int64]
-    texts: list[str]
-
-
-def ask(
+def read(
     subject: ModelSubject,
-    tokens: torch.Tensor,
-    prompt: Prompt,
-    candidates: Candidates,
-    *,
-    new_tokens: int = 8,
-    batch: int = 32,
-    what: str = "asking",
-) -> Readings:
-    """Score candidates and generate greedy text for every image.
+    images: Sequence[Pixels],
+    asks: Sequence[Ask],
+    decoding: Decoding = _NO_TEXT,
+    seeds: Seeds = (),
+    scheme: Scheme = "shared",
+) -> list[Readings]:
+    """Score the answers of every question, and write texts, for a batch of images.
 
     Args:
         subject: the model.
-        tokens: projected visual tokens, [n, tokens, width].
-        prompt: the rendered question.
-        candidates: token ids of each candidate, the end token included.
-        new_tokens: longest generated text in tokens; 0 generates none.
-        batch: images at a time.
-        what: what the progress bar says.
+        images: uint8 HWC RGB of one size.
+        asks: questions, rendered for images of that size.
+        decoding: how texts are written.
+        seeds: of the samples, [question][image][repeat].
+        scheme: see above.
+
+    Returns:
+        One reading a question.
     """
     import torch
 
-    logp, first, texts = [], [], []
     with torch.no_grad(), subject.precision():
-        for start in track(range(0, len(tokens), batch), what):
-            embedded = subject.embed(prompt, tokens[start : start + batch])
-            told = subject.modality(torch.tensor(prompt.ids).expand(len(embedded), -1))
-            out = subject.model(inputs_embeds=embedded, **told, use_cache=True, logits_to_keep=1)
-            last, memory = out.logits[:, -1], out.past_key_values
-            first_logp = torch.log_softmax(last.float(), -1)
-            scores = _tree(subject, memory, embedded.shape[1], first_logp, candidates)
-            logp.append(scores.double().cpu().numpy())
-            heads = [c[0] for c in candidates]
-            first.append(first_logp[:, heads].double().cpu().numpy())
-            if extra := memory.get_seq_length() - embedded.shape[1]:
-                memory.crop(-extra)  # forget the candidates; a negative number means this in every version
-            texts += _greedy(subject, memory, last, embedded.shape[1], new_tokens)
-    lengths = np.array([len(c) for c in candidates])
-    return Readings(np.concatenate(logp), np.concatenate(first), lengths, texts)
+        if scheme == "shared":
+            found = _shared(subject, images, asks, decoding, seeds)
+        else:
+            found = [
+                _alone(subject, images, ask, decoding, seeds[i : i + 1], scheme) for i, ask in enumerate(asks)
+            ]
+    return [_with_texts(subject, readings, tokens) for readings, tokens in found]
 
 
-def _tree(
-    subject: ModelSubject, memory: Any, length: int, first_logp: torch.Tensor, candidates: Candidates
-) -> torch.Tensor:
-    """Return the log-likelihood of every candidate after the remembered prompt, [batch, K]."""
-    import torch
+Found = tuple[Readings, list[list[list[int]]]]
 
-    total = first_logp[:, [c[0] for c in candidates]]
-    owners = [k for k, c in enumerate(candidates) for _ in c[:-1]]
-    if not owners:  # every candidate is one token
-        return total
-    device, dtype = first_logp.device, subject.model.dtype
-    inputs = torch.tensor([t for c in candidates for t in c[:-1]], device=device)
-    follow = torch.tensor([t for c in candidates for t in c[1:]], device=device)
-    depth = torch.tensor([j for c in candidates for j in range(len(c) - 1)], device=device)
-    owner = torch.tensor(owners, device=device)
-    sees = (owner[:, None] == owner[None, :]) & (depth[:, None] >= depth[None, :])
-    mask = torch.zeros(len(owners), length + len(owners), dtype=dtype, device=device)
-    mask[:, length:].masked_fill_(~sees, torch.finfo(dtype).min)
-    rows = len(first_logp)
-    out = subject.model(
-        inputs_embeds=subject.model.get_input_embeddings()(inputs).expand(rows, -1, -1),
-        attention_mask=mask.expand(rows, 1, -1, -1),
-        position_ids=(length + depth).expand(rows, -1),
-        past_key_values=memory,
-        use_cache=True,
+
+def _alone(
+    subject: ModelSubject,
+    images: Sequence[Pixels],
+    ask: Ask,
+    decoding: Decoding,
+    seeds: Seeds,
+    scheme: Scheme,
+) -> Found:
+    """Ask one question by itself."""
+    inputs = subject.inputs(images, ask.prompt.text)
+    if scheme == "prompt":
+        reader = Reader(subject.model, inputs, len(ask.prompt.ids))
+        return read_shared(reader, [ask], subject.end_ids, decoding, seeds)[0]
+    way: Any = read_stepwise if scheme == "stepwise" else read_plain
+    found: Found = way(subject.model, inputs, ask, subject.end_ids, decoding, seeds)
+    return found
+
+
+def _shared(
+    subject: ModelSubject, images: Sequence[Pixels], asks: Sequence[Ask], decoding: Decoding, seeds: Seeds
+) -> list[Found]:
+    """Ask all questions after one common beginning; each by itself where the image comes after it."""
+    start = shared_length(asks)
+    if any(place >= start for ask in asks for place in ask.prompt.image_positions):
+        return [
+            _alone(subject, images, ask, decoding, seeds[i : i + 1], "prompt") for i, ask in enumerate(asks)
+        ]
+    inputs: Mapping[str, torch.Tensor] = subject.inputs(images, asks[0].prompt.text)
+    reader, found = Reader(subject.model, inputs, start), []
+    room = _AT_ONCE // (len(images) * reader.last.shape[-1])
+    for part in _parts(asks, start, room):
+        found += read_shared(reader, asks[part], subject.end_ids, decoding, seeds[part])
+        reader.forget()
+    return found
+
+
+def _parts(asks: Sequence[Ask], start: int, room: int) -> Iterator[slice]:
+    """Yield runs of questions whose forests are read from at no more than ``room`` places."""
+    first, held = 0, 0
+    for i, ask in enumerate(asks):
+        places = len(grow([ask], start).read_from())
+        if i > first and held + places > room:
+            yield slice(first, i)
+            first, held = i, 0
+        held += places
+    yield slice(first, len(asks))
+
+
+def _with_texts(subject: ModelSubject, readings: Readings, tokens: list[list[list[int]]]) -> Readings:
+    decode = subject.processor.tokenizer.batch_decode
+    texts = [decode(image, skip_special_tokens=True) for image in tokens]
+    return replace(
+        readings,
+        texts=[image[0] if image else "" for image in texts],
+        samples=[image[1:] for image in texts],
     )
-    steps = torch.log_softmax(out.logits.float(), -1)
-    each = steps.gather(2, follow.expand(rows, -1)[..., None])[..., 0]
-    return total.index_add(1, owner, each)
-
-
-def _greedy(
-    subject: ModelSubject, memory: Any, last: torch.Tensor, length: int, new_tokens: int
-) -> list[str]:
-    """Continue the remembered prompt greedily; returns one text an image."""
-    import torch
-
-    rows, ends = len(last), torch.tensor(sorted(subject.end_ids), device=last.device)
-    done = torch.zeros(rows, dtype=torch.bool, device=last.device)
-    written: list[list[int]] = [[] for _ in range(rows)]
-    for step in range(new_tokens):
-        chosen = last.argmax(-1)
-        done = done | torch.isin(chosen, ends)
-        for row in torch.nonzero(~done)[:, 0].tolist():
-            written[row].append(int(chosen[row]))
-        if bool(done.all()) or step == new_tokens - 1:
-            break
-        out = subject.model(
-            inputs_embeds=subject.model.get_input_embeddings()(chosen)[:, None],
-            position_ids=torch.full((rows, 1), length + step, device=last.device),
-            past_key_values=memory,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        last, memory = out.logits[:, -1], out.past_key_values
-    texts: list[str] = subject.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    return texts

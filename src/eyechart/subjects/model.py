@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
 from typing import TYPE_CHECKING, Any
@@ -85,10 +86,11 @@ class ModelSubject:
 
     def prompt(self, question: str, image_size: tuple[int, int]) -> Prompt:
         """Return the prompt of a question for images of one size (height, width in px)."""
+        from eyechart.subjects.entering import image_token_id
+
         text = self.conversation(question)
-        ids = self._ids(text, image_size)
-        image_token = self.model.config.image_token_id
-        return Prompt(text, tuple(ids), tuple(i for i, token in enumerate(ids) if token == image_token))
+        ids, image = self._ids(text, image_size), image_token_id(self.model)
+        return Prompt(text, tuple(ids), tuple(i for i, token in enumerate(ids) if token == image))
 
     def answer_ids(self, question: str, answer: str, image_size: tuple[int, int]) -> tuple[int, ...]:
         """Return the tokens that follow the prompt when the answer is given, the end token included.
@@ -124,8 +126,49 @@ class ModelSubject:
         """Return the tokens of a conversation on one image; kept, since it is asked for again and again."""
         if (text, image_size) not in self._tokenised:
             blank = np.zeros((*image_size, 3), np.uint8)
-            self._tokenised[text, image_size] = self.processor(text=text, images=[blank])["input_ids"][0]
+            self._tokenised[text, image_size] = self.inputs([blank], text)["input_ids"][0].tolist()
         return self._tokenised[text, image_size]
+
+    def inputs(self, images: Sequence[Pixels], text: str) -> dict[str, torch.Tensor]:
+        """Return what the model's processor makes of one conversation with each image, on its device.
+
+        Args:
+            images: n images, uint8 HWC RGB, of one size.
+            text: the rendered conversation (see :meth:`conversation`).
+
+        Returns:
+            ``input_ids`` [n, length] and whatever else the family's forward pass takes.
+        """
+        seen = self.processor(
+            text=[text] * len(images),
+            images=[[image] for image in images],
+            # A chat template that writes the beginning itself must not get a second one.
+            add_special_tokens=not text.startswith(self.processor.tokenizer.bos_token or "\0"),
+            return_tensors="pt",
+        )
+        dtype = self.model.dtype
+        return {
+            name: value.to(self.device, dtype if value.is_floating_point() else None)
+            for name, value in seen.items()
+        }
+
+    def visual_tokens(self, images: Sequence[Pixels], batch: int = 32) -> list[torch.Tensor]:
+        """Return the projected visual tokens: what the language model receives at the image positions.
+
+        Returns:
+            For each image a tensor [tokens, width] in float32, on the CPU.
+        """
+        import torch
+
+        from eyechart.progress import track
+        from eyechart.subjects.entering import visual_tokens
+
+        text, found = self.conversation(""), {}
+        with torch.no_grad(), self.precision():
+            for rows in track(by_size(images, batch), "encoding images"):
+                part = visual_tokens(self.model, self.inputs([images[i] for i in rows], text))
+                found |= zip(rows, part.float().cpu().chunk(len(rows)), strict=True)
+        return [found[i] for i in range(len(images))]
 
     def pixel_values(self, images: list[Pixels]) -> torch.Tensor:
         """Return the images as the vision encoder receives them, [n, 3, height, width] in float32."""
@@ -133,25 +176,8 @@ class ModelSubject:
         values: torch.Tensor = seen["pixel_values"]
         return values.to(self.device)
 
-    def visual_tokens(self, images: list[Pixels], batch: int = 64) -> torch.Tensor:
-        """Return the projected visual tokens: what the language model receives at the image positions.
-
-        Returns:
-            Tensor [n, tokens, width] in float32, on the CPU.
-        """
-        import torch
-
-        from eyechart.progress import track
-
-        kept = []
-        with torch.no_grad(), self.precision():
-            for start in track(range(0, len(images), batch), "encoding images"):
-                pixels = self.pixel_values(images[start : start + batch])
-                kept.append(self.project(pixels).float().cpu())
-        return torch.cat(kept)
-
     def project(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Run vision encoder and projector (with gradient where it is on): [n, tokens, width].
+        """Run vision encoder and projector, for tuning, with gradient where it is on: [n, tokens, width].
 
         Raises:
             EyechartError: this family's images or image positions need more than one array of pixels each.
@@ -164,10 +190,10 @@ class ModelSubject:
         return whole
 
     def _plain(self, pixels: torch.Tensor) -> None:
-        """Refuse families that the exam would show something else than they are used to.
+        """Refuse families that tuning would show something else than they are used to.
 
-        The exam shares an image's tokens between questions, as embeddings. Patches of many sizes, tiles, and
-        attention both ways between image positions (Gemma 3, PaliGemma) would be lost on that way.
+        Tuning hands an image's tokens over as embeddings. Patches of many sizes, tiles, and attention both
+        ways between image positions (Gemma 3, PaliGemma) would be lost on that way.
         """
         both_ways = "token_type_ids" in signature(self.model.forward).parameters
         if pixels.ndim == 4 and not both_ways:
@@ -176,9 +202,8 @@ class ModelSubject:
             "attends both ways between image positions" if both_ways else "cuts images into tiles or patches"
         )
         raise EyechartError(
-            f"{self.name} ({type(self.model).__name__}) {why}, which the exam cannot show yet",
-            "serve it (vLLM, SGLang, transformers serve) and examine the endpoint: "
-            "eyechart exam http://localhost:8000/v1#MODEL DATASET",
+            f"{self.name} ({type(self.model).__name__}) {why}, which tuning cannot show yet",
+            "examine it as it is: eyechart exam",
         )
 
     def embed(self, prompt: Prompt, tokens: torch.Tensor) -> torch.Tensor:
@@ -209,3 +234,13 @@ class ModelSubject:
         ids = self.processor.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
         weight: torch.Tensor = self.model.get_input_embeddings().weight
         return weight[ids].detach().float().mean(0)
+
+
+def by_size(images: Sequence[Pixels], batch: int) -> list[list[int]]:
+    """Return the places of images in batches of one size, so that the prompts of a batch have one length."""
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for i, image in enumerate(images):
+        sizes.setdefault((image.shape[0], image.shape[1]), []).append(i)
+    return [
+        places[start : start + batch] for places in sizes.values() for start in range(0, len(places), batch)
+    ]
