@@ -15,6 +15,7 @@ from eyechart.subjects.refusals import (
     refuse_incomplete_processor,
     refuse_missing_weights,
     refuse_wrong_class,
+    refuse_wrong_template,
 )
 
 _DEFAULT = LoadOptions()
@@ -39,6 +40,7 @@ def load_subject(name: str, options: LoadOptions = _DEFAULT) -> ModelSubject:
     refuse_too_large(shown, skeleton(name, options), options)
     try:
         processor = AutoProcessor.from_pretrained(folder, **options.source())
+        processor.chat_template = options.chat_template or getattr(processor, "chat_template", None)
         refuse_incomplete_processor(shown, processor)
         model, told = AutoModelForImageTextToText.from_pretrained(
             folder, output_loading_info=True, **options.source(), **placing(options)
@@ -48,7 +50,10 @@ def load_subject(name: str, options: LoadOptions = _DEFAULT) -> ModelSubject:
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
         raise explain(name, error) from error
     refuse_missing_weights(shown, told["missing_keys"])
-    return ModelSubject(shown, model, processor, compute=_compute(options))
+    subject = ModelSubject(shown, model, processor, compute=_compute(options))
+    if options.chat_template is not None:
+        refuse_wrong_template(subject)
+    return subject
 
 
 def skeleton(name: str, options: LoadOptions = _DEFAULT) -> Any:
@@ -107,12 +112,19 @@ def placing(options: LoadOptions) -> dict[str, Any]:
     default = {None: "float32", "4bit": "bfloat16", "8bit": "float16"}[options.quantize]
     found: dict[str, Any] = {
         "dtype": getattr(torch, options.dtype or default),
-        "device_map": options.device_map or ("cuda:0" if torch.cuda.is_available() else None),
+        "device_map": options.device_map or _first_device(),
         "attn_implementation": options.attn_implementation,
     }
     if options.quantize is not None:
         found["quantization_config"] = _quantization(options.quantize, found["dtype"])
     return found
+
+
+def _first_device() -> str | None:
+    """Return the GPU of this process (each of several has its own), or None for the CPU."""
+    import torch
+
+    return f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else None
 
 
 def _quantization(bits: str, dtype: Any) -> Any:

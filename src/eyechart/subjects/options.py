@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from eyechart.errors import EyechartError
 
 Dtype = Literal["float32", "bfloat16", "float16"]
 Width = Literal["4bit", "8bit"]
+_TAG = "{"  # in every template, and in hardly a file's name
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,17 @@ class LoadOptions:
         default=False,
         metadata={"help": "Run Python code that lies in the model's repository. Read it before."},
     )
+    chat_template: str | None = field(
+        default=None,
+        metadata={
+            "help": "File with a Jinja chat template, for a model whose processor has none (BLIP-2). It is "
+            "written into the run."
+        },
+    )
 
     def __post_init__(self) -> None:
+        if self.chat_template is not None:
+            object.__setattr__(self, "chat_template", _template(self.chat_template))
         for name, value, known in (("dtype", self.dtype, Dtype), ("quantize", self.quantize, Width)):
             if value is not None and value not in get_args(known):
                 raise EyechartError(f"{name} is {value!r}", f"one of {', '.join(get_args(known))}")
@@ -66,3 +77,16 @@ class LoadOptions:
                 f"weights quantised to {self.quantize} cannot be tuned",
                 "leave out --quantize; --dtype bfloat16 halves the memory of float32",
             )
+
+
+def _template(told: str) -> str:
+    """Return a chat template's text: what was told if it is one, else what lies in the file of that name."""
+    if _TAG in told:
+        return told
+    try:
+        return Path(told).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EyechartError(
+            f"the chat template {told} cannot be read: {error}",
+            "name a text file that holds a Jinja template",
+        ) from None

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from eyechart.errors import EyechartError
 
+if TYPE_CHECKING:
+    from eyechart.subjects.model import ModelSubject
+
 _MODELS = "name a vision-language model: one of eyechart subjects list, a folder, or an id on the hub"
+_TEMPLATE = (
+    "each message has a role and a content, which is a list of parts with a type: {% for part in "
+    "message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+)
 _NEEDS = re.compile(r"requires the (\w+) library but it was not found", re.IGNORECASE)
 # What an error's text tells, and the remedy; the first that is found counts.
 _REASONS = (
@@ -78,6 +85,7 @@ def refuse_wrong_class(name: str, config: Any) -> None:
 
     kind, remote = type(config), getattr(config, "auto_map", None) or {}
     if kind in AutoModelForImageTextToText._model_mapping or AutoModelForImageTextToText.__name__ in remote:
+        _refuse_encoder_decoder(name, config)
         return
     if kind in Contrastive._model_mapping:
         raise EyechartError(
@@ -89,16 +97,46 @@ def refuse_wrong_class(name: str, config: Any) -> None:
     raise EyechartError(f"{name} is {what} ({config.model_type})", _MODELS)
 
 
+def _refuse_encoder_decoder(name: str, config: Any) -> None:
+    text = getattr(config, "text_config", config)
+    if getattr(text, "is_encoder_decoder", False):
+        raise EyechartError(
+            f"{name} reads with an encoder and writes with a decoder ({text.model_type}), so that no prompt "
+            "can be followed by an answer",
+            "name a model with a decoder alone, or serve it and examine the endpoint: eyechart exam "
+            "http://localhost:8000/v1#MODEL",
+        )
+
+
 def refuse_incomplete_processor(name: str, processor: Any) -> None:
     """Raise an EyechartError unless a processor has what an exam needs."""
     for part, remedy in (
         ("image_processor", "save its image processor beside the weights (processor.save_pretrained)"),
         ("tokenizer", "save its tokenizer beside the weights (processor.save_pretrained)"),
-        ("chat_template", "put the model's own template beside the weights, as chat_template.jinja"),
+        (
+            "chat_template",
+            "give one with --chat-template FILE, a Jinja file; see the model's card for its prompt",
+        ),
     ):
         if getattr(processor, part, None) is None:
             what = part.replace("_", " ")
             raise EyechartError(f"cannot load the subject {name}: it has no {what}", remedy)
+
+
+def refuse_wrong_template(subject: ModelSubject) -> None:
+    """Raise an EyechartError unless a subject's chat template renders a question and its answer."""
+    from jinja2 import TemplateError
+
+    question, answer = "What is this?", "blur"
+    try:
+        asked, answered = subject.conversation(question), subject.conversation(question, answer)
+    except TemplateError as error:
+        raise EyechartError(f"the chat template is no Jinja template: {error}", _TEMPLATE) from error
+    if asked.count(question) != 1 or answered.count(answer) != 1 or "'type'" in answered:
+        raise EyechartError(
+            f"the chat template does not write the texts of a question and an answer: it writes {answered!r}",
+            _TEMPLATE,
+        )
 
 
 def refuse_missing_weights(name: str, missing: set[str]) -> None:
