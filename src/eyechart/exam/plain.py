@@ -17,7 +17,8 @@ from eyechart.exam.readings import Decoding, Readings, Seeds, choose_tokens, dra
 if TYPE_CHECKING:
     import torch
 
-Choose = Callable[["torch.Tensor", int], "torch.Tensor"]  # logits [n, vocabulary] and the step, to tokens [n]
+# From logits [n, vocabulary] and the step to one token for all, or tokens [n].
+Choose = Callable[["torch.Tensor", int], "torch.Tensor | int"]
 
 
 def read_plain(
@@ -45,7 +46,7 @@ def read_plain(
 
     logp, first, last = [], [], None
     for candidate in ask.candidates:
-        steps = _walk(model, inputs, len(candidate), lambda _, step, c=candidate: c[step], ends)[1]
+        steps = _walk(model, inputs, len(candidate), _spelled(candidate), ends)[1]
         each = [torch.log_softmax(s.float(), -1)[:, t] for s, t in zip(steps, candidate, strict=True)]
         logp.append(torch.stack(each).double().sum(0))
         first.append(each[0].double())
@@ -82,12 +83,12 @@ def _texts(
 
 
 def _walk(
-    model: Any, inputs: Mapping[str, torch.Tensor], steps: int, choose: Any, ends: set[int]
+    model: Any, inputs: Mapping[str, torch.Tensor], steps: int, choose: Choose, ends: set[int]
 ) -> tuple[list[list[int]], list[torch.Tensor]]:
     """Let the model write ``steps`` tokens of our choice; returns them, and its logits at each step."""
     from transformers import GenerationConfig, GenerationMixin, LogitsProcessorList
 
-    chooser = _chooser(choose)
+    chooser = _Chooser(choose)
     padding = model.generation_config.pad_token_id
     config = GenerationConfig(
         max_new_tokens=steps,
@@ -107,21 +108,24 @@ def _walk(
     return tokens, chooser.logits
 
 
-def _chooser(choose: Choose) -> Any:
-    """Return a logits processor that allows the chosen token alone, and keeps the model's own logits."""
-    import torch
-    from transformers import LogitsProcessor
+def _spelled(answer: tuple[int, ...]) -> Choose:
+    """Return the choice that spells an answer."""
+    return lambda _, step: answer[step]
 
-    class Chooser(LogitsProcessor):
-        def __init__(self) -> None:
-            self.logits: list[torch.Tensor] = []
-            self.chosen: list[torch.Tensor] = []
 
-        def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-            picked = torch.as_tensor(choose(scores, len(self.logits)), device=scores.device)
-            picked = picked.expand(len(scores))
-            self.logits.append(scores.clone())
-            self.chosen.append(picked)
-            return torch.full_like(scores, -torch.inf).scatter(1, picked[:, None], 0.0)
+class _Chooser:
+    """A logits processor that allows the chosen token alone, and keeps the model's own logits."""
 
-    return Chooser()
+    def __init__(self, choose: Choose) -> None:
+        self._choose = choose
+        self.logits: list[torch.Tensor] = []
+        self.chosen: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        picked = torch.as_tensor(self._choose(scores, len(self.logits)), device=scores.device)
+        picked = picked.expand(len(scores))
+        self.logits.append(scores.clone())
+        self.chosen.append(picked)
+        return torch.full_like(scores, -torch.inf).scatter(1, picked[:, None], 0.0)

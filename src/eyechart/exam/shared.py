@@ -117,5 +117,5 @@ def _write(
         if bool(done.all()) or step == decoding.new_tokens - 1:
             break
         sees = np.concatenate([sees, np.eye(len(sees), dtype=bool)], 1)
-        logits = reader.read(chosen.flatten(1), after + step, sees).unflatten(1, (asks, branches))
+        logits = reader.read(chosen.flatten(1), after + step, sees).view(rows, asks, branches, -1)
     return written

@@ -163,7 +163,7 @@ class ModelSubject:
         from eyechart.progress import track
         from eyechart.subjects.entering import visual_tokens
 
-        text, found = self.conversation(""), {}
+        text, found = self.conversation(""), dict[int, torch.Tensor]()
         with torch.no_grad(), self.precision():
             for rows in track(by_size(images, batch), "encoding images"):
                 part = visual_tokens(self.model, self.inputs([images[i] for i in rows], text))

@@ -109,7 +109,8 @@ class Reader:
 
 def _in_order(sees: NDArray[np.bool_]) -> bool:
     """Say whether every token sees all before it: the model's own mask says so, too."""
-    return bool(np.array_equal(sees, np.tri(*sees.shape, sees.shape[1] - sees.shape[0], dtype=bool)))
+    count, all_tokens = sees.shape
+    return bool(np.array_equal(sees, np.tri(count, all_tokens, all_tokens - count, dtype=bool)))
 
 
 class _Places:
