@@ -104,13 +104,13 @@ def steady(entropy: float | None, images: int = 40) -> pd.DataFrame:
 
 def test_one_text_in_spite_of_entropy_is_an_error() -> None:
     with pytest.raises(EyechartError, match="nothing was sampled"):
-        consistency(steady(0.8), ABC)
-    assert sampling(steady(0.8)).iloc[0]["sampling"] == "off"
+        consistency(steady(3.0), ABC)
+    assert sampling(steady(3.0)).iloc[0]["sampling"] == "off"
 
 
 @pytest.mark.parametrize(
     ("entropy", "images"),
-    [(0.001, 40), (0.0, 40), (0.8, 3), (None, 40)],
+    [(0.001, 40), (0.0, 40), (3.0, 4), (None, 40)],
     ids=["sure", "certain", "few images", "not told"],
 )
 def test_one_text_without_entropy_or_images_is_none(entropy: float | None, images: int) -> None:
@@ -120,16 +120,16 @@ def test_one_text_without_entropy_or_images_is_none(entropy: float | None, image
 
 
 def test_texts_that_differ_were_sampled() -> None:
-    table = steady(0.8)
+    table = steady(3.0)
     table.loc[table.index[-1], "text"] = "something else"
     assert sampling(table).iloc[0]["sampling"] == "on"
     consistency(table, ABC)
 
 
 @pytest.mark.parametrize("p", [0.02, 0.2, 0.5])
-def test_the_chance_of_equal_texts_is_that_of_a_choice_of_half_the_entropy(p: float) -> None:
+def test_the_chance_of_equal_texts_is_that_of_a_choice_of_an_eighth_of_the_entropy(p: float) -> None:
     """Drawn at temperature 1 from two tokens with that entropy, all five draws agree as often as told."""
-    entropy = 2 * stats.entropy([p, 1 - p])
+    entropy = 8 * stats.entropy([p, 1 - p])
     told = log10_chance(np.array([entropy]), np.array([5]), temperature=1.0)
     assert 10**told == pytest.approx(p**5 + (1 - p) ** 5, rel=1e-3)
     drawn = np.random.default_rng(1).random((20_000, 5)) < p
