@@ -45,22 +45,53 @@ def _cost(tokens: int | None, price: float | None) -> float | None:
 
 
 def summary(found: Mapping[str, Any]) -> list[str]:
-    """Return an account in sentences, with all that a reader of the numbers should know."""
-    lines = [f"{found['answered']} questions answered, {found['set_aside']} set aside (set_aside.csv)"]
-    if found["tokens_in"] is None or found["tokens_out"] is None:
-        lines.append("tokens: not told by the endpoint")
-    else:
-        cost = "" if found["cost"] is None else f"; cost {found['cost']:.4f}"
-        lines.append(f"tokens: {found['tokens_in']:,} in, {found['tokens_out']:,} out{cost}")
-    if found["cut"]:
-        lines.append(f"{found['cut']} answers were cut off at --max-tokens {found['config']['max_tokens']}")
-    if found["settings_refused"]:
-        refused = ", ".join(found["settings_refused"])
-        lines.append(f"the endpoint refuses {refused}: it was asked without, and may answer otherwise again")
+    """Return an account in lines for a terminal."""
+    return [f"{name}: {told}" for name, told in facts(found).items()]
+
+
+def facts(found: Mapping[str, Any]) -> dict[str, str]:
+    """Return an account in words, with all that a reader of the numbers should know."""
+    settings = found["config"]
+    return {
+        "model": _model(found["model"], found["models_told"]),
+        "questions": f"{found['answered']:,} answered, {found['set_aside']:,} set aside",
+        "answers": f"{found['cut']:,} cut off at {settings['max_tokens']:,} tokens, {found['empty']:,} empty",
+        "choices": _choices(found),
+        "settings refused": _refused(found["settings_refused"]),
+        "tokens": _tokens(found["tokens_in"], found["tokens_out"]),
+        "cost": _price(found["cost"], settings["price_in"], settings["price_out"]),
+    }
+
+
+def _model(asked: str, told: list[str]) -> str:
+    if told == [asked]:
+        return f"{asked}, as the replies say too"
+    if len(told) > 1:
+        return f"{asked} was asked; the replies came from several: {', '.join(told)}"
+    return f"{asked} was asked; the replies {f'say {told[0]}' if told else 'do not say which model answered'}"
+
+
+def _choices(found: Mapping[str, Any]) -> str:
     if found["choices"]:
-        lines.append("choices are by the log-probability of each label's first token, not of the whole label")
-    elif found["with_first_tokens"]:
-        lines.append("no choices: the likeliest first tokens do not tell every label; the text counts")
-    else:
-        lines.append("no choices: the endpoint tells no log-probabilities; the text counts")
-    return lines
+        return "by the log-probability of each label's first token, not of the whole label"
+    if found["with_first_tokens"]:
+        return "none, as the likeliest first tokens do not tell every label in every answer; the text counts"
+    return "none, as the endpoint tells no log-probabilities; the text counts"
+
+
+def _refused(names: list[str]) -> str:
+    return f"{', '.join(names)}; asked without, it may answer otherwise again" if names else "none"
+
+
+def _tokens(read: int | None, written: int | None) -> str:
+    if read is None or written is None:
+        return "not told by the endpoint"
+    return f"{read:,} in, {written:,} out"
+
+
+def _price(cost: float | None, price_in: float | None, price_out: float | None) -> str:
+    if price_in is None or price_out is None:
+        return "unknown without prices (--price-in, --price-out)"
+    if cost is None:
+        return "unknown, as not every answer came with its tokens"
+    return f"{cost:.4f} in the currency of the prices, {price_in:g} and {price_out:g} per million tokens"

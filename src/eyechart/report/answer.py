@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from eyechart.report.inputs import Inputs
 from eyechart.report.numbers import Number, count, percent, place, points
 from eyechart.report.tables import Tables, pick, records
 from eyechart.report.where import where_lost
+from eyechart.subjects.capabilities import OPEN_MODEL, capabilities
 
 ALPHA = 0.05
 
@@ -28,14 +30,26 @@ class Answer:
 
 def answers(inputs: Inputs, tables: Tables) -> list[Answer]:
     """Return the answers to the four questions, in their order; what has not been measured says so."""
+    lost = Answer("Where is it lost?", *where_lost(tables, 1 / max(1, len(inputs.labels))))
+    repairs = _repairs(inputs, tables)
+    if answers_alone(inputs.config):
+        lost, repairs = (replace(one, verdict="Cannot be told", reasons=_CLOSED) for one in (lost, repairs))
     return [
         _sees(inputs, tables),
-        Answer("Where is it lost?", *where_lost(tables, 1 / max(1, len(inputs.labels)))),
-        _repairs(inputs, tables),
+        lost,
+        repairs,
         Answer(
             "Can its scores be trusted?", "Not examined in this run", ("No quality scores were asked for.",)
         ),
     ]
+
+
+def answers_alone(config: Mapping[str, Any]) -> bool:
+    """Say whether nothing of a run's subject can be had but its answers, so that no command tells more."""
+    return "answers" in config or capabilities(config.get("subject", "")) != OPEN_MODEL
+
+
+_CLOSED = ("Nothing of this subject can be had but its answers; an open model can be looked into and tuned.",)
 
 
 def _sees(inputs: Inputs, tables: Tables) -> Answer:

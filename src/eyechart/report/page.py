@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from eyechart.corpora.credits import photo_credits
+from eyechart.exam.account import facts
 from eyechart.report import numbers, views
-from eyechart.report.answer import answers
+from eyechart.report.answer import answers, answers_alone
 from eyechart.report.fidelity import faint, fidelity_grid
 from eyechart.report.figures import all_figures, best_arm
 from eyechart.report.gallery import gallery_cards
@@ -18,6 +19,8 @@ from eyechart.report.labels import label_map_shown
 from eyechart.report.tables import READOUTS, Tables, build_tables
 from eyechart.runs import Run, writing
 
+_ACCOUNT = "arms/base/endpoint.json"
+_INSIDE = ("fidelity", "distance", "ladder", "content", "tuning")  # sections that need the model itself
 FORBID = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -96,6 +99,7 @@ def _shown(inputs: Inputs, tables: Tables) -> dict[str, Any]:
         "inputs": inputs,
         "tables": tables,
         "sections": _sections(inputs, tables),
+        "endpoint": _endpoint(inputs.run),
         "answers": answers(inputs, tables),
         "arms": views.arms_grid(tables),
         # Markup is for what this package draws itself; matplotlib has escaped the texts inside.
@@ -107,6 +111,11 @@ def _shown(inputs: Inputs, tables: Tables) -> dict[str, Any]:
         "label_map": label_map_shown(inputs.dataset),
         "numbers": numbers,
     }
+
+
+def _endpoint(run: Run) -> dict[str, str]:
+    """Return what an endpoint's exam took; empty where no endpoint was asked."""
+    return facts(run.read_json(_ACCOUNT)) if run.has(_ACCOUNT) else {}
 
 
 def _grids(inputs: Inputs, tables: Tables) -> dict[str, Any]:
@@ -142,7 +151,7 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
     exam = "" if "kinds" in tables else "There are no answers yet."
     inside = "eyechart inside SUBJECT DATASET"
     ask = "eyechart exam SUBJECT DATASET"
-    return [
+    sections = [
         Section("arms", "Arms", exam, ask),
         Section(
             "fidelity", "What reaches the model", _absent(inputs.fidelity, "audits of the pixel path"), ask
@@ -160,6 +169,11 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
         Section("aside", "Set aside"),
         Section("reproduce", "How to reproduce"),
         Section("provenance", "Provenance"),
+    ]
+    if inputs.run.has(_ACCOUNT):
+        sections.insert(1, Section("endpoint", "The endpoint"))
+    return [
+        one for one in sections if not (one.absent and one.id in _INSIDE and answers_alone(inputs.config))
     ]
 
 
