@@ -1,4 +1,4 @@
-"""In simulated exams (benchmarks/coverage.py) 95 % intervals hold the truth and tests raise few false alarms."""
+"""In simulated exams (benchmarks/coverage.py) 95 % intervals hold the truth, tests raise few false alarms."""
 
 from __future__ import annotations
 
