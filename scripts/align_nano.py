@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from eyechart.corpora.dead_leaves import dead_leaves
 from eyechart.corpora.drawn import QUESTIONS, Scene, choices, draw_scene
 from eyechart.corpora.photos import packaged_photos, read_photo
-from eyechart.exam import examine_content
+from eyechart.exam.content import examine_content
 from eyechart.progress import track
 from eyechart.seeds import rng
 from eyechart.subjects.model import ModelSubject

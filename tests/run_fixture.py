@@ -12,6 +12,8 @@ import pandas as pd
 from PIL import Image
 from skimage import data
 
+from eyechart.exam.prompts import PromptRow, prompt_key, write_prompts
+from eyechart.exam.shards import write_answers
 from eyechart.runs import Run
 from eyechart.seeds import rng
 from eyechart.taxonomy import load_label_map
@@ -116,7 +118,14 @@ def _arm(run: Run, arm: str, images: pd.DataFrame, inside: bool) -> None:
         for template, kind in TEMPLATES.items()
         for readout in ("generate", "choose")
     ]
-    run.write_table(pd.concat(asked, ignore_index=True), f"arms/{arm}/answers.parquet")
+    table = pd.concat(asked, ignore_index=True)
+    texts = {
+        name: f"USER: <image>\nWhich distortion? ({name})\n{HOSTILE[0]}\nASSISTANT:" for name in TEMPLATES
+    }
+    write_answers(run, arm, table.assign(prompt=[prompt_key(texts[name]) for name in table["template"]]))
+    write_prompts(
+        run, arm, [PromptRow(prompt_key(text), name, 0, None, text) for name, text in texts.items()]
+    )
     run.write_table(_content(images, arm), f"arms/{arm}/content.parquet")
     if arm != "base":
         run.write_json(_proof(arm), f"arms/{arm}/proof.json")
@@ -138,8 +147,7 @@ def _answers(images: pd.DataFrame, arm: str, template: str, kind: str, readout: 
     predicted = np.array(LABELS, dtype=object)[logp.argmax(1)]
     table = images.assign(
         arm=arm, template=template, template_split=kind, readout=readout, status="label", predicted=predicted
-    )
-    table["prompt"] = f"USER: <image>\nWhich distortion? ({template})\n{HOSTILE[0]}\nASSISTANT:"
+    ).assign(kind="open word", language="en", order=0, repeat=0)
     table["text"] = "" if readout == "choose" else [f"The image shows {word}." for word in predicted]
     if readout == "generate":
         for i, text in enumerate(HOSTILE):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from run_fixture import make_run
 
+from eyechart.exam.shards import write_answers
 from eyechart.report.answer import answers
 from eyechart.report.inputs import read_inputs
 from eyechart.report.numbers import Number, count, duration, interval, percent, place, points
@@ -38,8 +39,8 @@ def knowing(share: float) -> Change:
     return change
 
 
-def rewrite(run: Run, name: str, change: Change) -> None:
-    run.write_table(change(run.read_table(name)), name)
+def rewrite(run: Run, arm: str, change: Change) -> None:
+    write_answers(run, arm, change(run.read_table(f"arms/{arm}/answers")))
 
 
 def test_places_need_intervals_that_do_not_overlap() -> None:
@@ -67,21 +68,21 @@ def test_numbers_are_written_for_people() -> None:
 )
 def test_sees(tmp_path: Path, share: float, verdict: str) -> None:
     run = make_run(tmp_path / "run", arms=("base",), inside=False)
-    rewrite(run, "arms/base/answers.parquet", knowing(share))
+    rewrite(run, "base", knowing(share))
     assert verdicts(run)[0] == verdict
 
 
 def test_no_repair_is_claimed_for_equal_arms(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", arms=("base", "projector"), inside=False)
     for arm in run.arms():
-        rewrite(run, f"arms/{arm}/answers.parquet", knowing(0.4))
+        rewrite(run, arm, knowing(0.4))
     assert verdicts(run)[2] == "Nothing that was tried, beyond doubt"
 
 
 def test_the_smallest_arm_among_equals_is_named(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", arms=("base", "projector", "language", "all"), inside=False)
     for arm, share in (("base", 0.1), ("projector", 0.5), ("language", 0.9), ("all", 0.9)):
-        rewrite(run, f"arms/{arm}/answers.parquet", knowing(share))
+        rewrite(run, arm, knowing(share))
     assert verdicts(run)[2] == "Tuning language"
 
 

@@ -23,7 +23,7 @@ from eyechart.cli.main import build
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.errors import EyechartError
 from eyechart.exam.journal import opened
-from eyechart.exam.remote import ask_endpoint, graded, questions
+from eyechart.exam.remote import ask_endpoint, every_question, graded, questions_of
 from eyechart.remote import endpoint_run
 from eyechart.runs import Run
 from eyechart.subjects.address import read_address
@@ -74,20 +74,22 @@ def test_an_exam_becomes_a_report(tmp_path: Path, dataset: Dataset) -> None:
     assert len(set(server.asked())) == asked
     assert len(server.bodies) <= asked + 3  # the first three learn at once that there is no seed
     assert server.most == 3
-    answers = run.read_table("arms/base/answers.parquet")
+    answers = run.read_table("arms/base/answers")
     assert answers["image_id"].tolist() == table["image_id"].tolist() * len(TEMPLATES)
     assert answers["correct"].sum() == (table["label"] == "noise").sum() * len(TEMPLATES) > 0
     kinds = answers.groupby("template", sort=False)["template_split"].first().to_dict()
     assert kinds == {template.id: template.split for template in TEMPLATES}
-    assert set(answers["prompt"]) == {template.question(dataset.labels) for template in TEMPLATES}
+    prompts = run.read_table("arms/base/prompts.parquet")
+    assert set(answers["prompt"]) == set(prompts["prompt"])
+    assert set(prompts["text"]) == {template.question(dataset.labels) for template in TEMPLATES}
     account = run.read_json("arms/base/endpoint.json")
     assert (account["tokens_in"], account["tokens_out"]) == (100 * asked, 2 * asked)
     assert account["cost"] == pytest.approx((100 * asked * 2.5 + 2 * asked * 10) / 1e6)
     assert account["models_told"] == ["served-1"]
     assert set(server.keys) == {f"Bearer {KEY}"}
     assert account["settings_refused"] == ["seed"]
-    assert any(line.startswith("the endpoint refuses seed") for line in told)
-    assert any("no choices: the endpoint tells no log-probabilities" in line for line in told)
+    assert any(line.startswith("settings refused: seed") for line in told)
+    assert any("choices: none, as the endpoint tells no log-probabilities" in line for line in told)
     page = (tmp_path / "run/report.html").read_text(encoding="utf-8")
     assert f"{server.url}#m" in page
     assert "<script>alert" not in page
@@ -101,7 +103,9 @@ def asked_of(server: Server, dataset: Dataset, path: Path, **settings: Any) -> p
     names = dataset.table("test")["image_id"].tolist()
     images = dict(zip(names, dataset.images("test"), strict=True))
     with opened(path) as journal:
-        return ask_endpoint(endpoint, questions(names, TEMPLATES, dataset.labels), images, journal)
+        return ask_endpoint(
+            endpoint, every_question(names, questions_of(TEMPLATES, dataset.labels)), images, journal
+        )
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -181,7 +185,7 @@ def test_a_killed_run_asks_only_what_is_missing(tmp_path: Path, dataset: Dataset
     asked = len(dataset.table("test")) * len(TEMPLATES)
     assert f"{asked} questions, {kept} of them answered before" in told
     assert len(server.bodies) - before == asked - kept
-    assert len(run.read_table("arms/base/answers.parquet")) == asked
+    assert len(run.read_table("arms/base/answers")) == asked
     first, rest = server.asked()[:kept], server.asked()[before:]
     assert len({*first, *rest}) == asked
 
@@ -213,7 +217,9 @@ def test_choices_only_if_first_tokens_tell_every_label_everywhere(
         asked_of(server, dataset, tmp_path / "answers.jsonl")
     with opened(tmp_path / "answers.jsonl") as journal:
         pass
-    answers = graded(journal, dataset.table("test"), dataset.labels, TEMPLATES, "base")
+    answers = graded(
+        journal, dataset.table("test"), dataset.labels, questions_of(TEMPLATES, dataset.labels), "base"
+    )
     choices = answers[answers["readout"] == "choose"]
     assert len(choices) == (len(answers) / 2 if everywhere else 0)
     assert set(choices["predicted"]) == ({dataset.labels[0]} if everywhere else set())

@@ -10,14 +10,13 @@ from pathlib import Path
 from urllib.error import URLError
 
 import pytest
+import tiny
 
 from eyechart.dataset import DatasetConfig, build_dataset
-from eyechart.exam import ExamConfig, examine
 from eyechart.remote import endpoint_run
 from eyechart.runs import Run
 from eyechart.subjects.endpoint import EndpointConfig
 from eyechart.subjects.model import ModelSubject
-from eyechart.templates import load_templates
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +64,9 @@ def test_an_endpoint_answers_as_its_model(
     settings = EndpointConfig(max_tokens=6, concurrency=2)
     told: list[str] = []
     endpoint_run(served, dataset.path, tmp_path / "run", config=settings, seed=0, say=told.append)
-    there = Run(tmp_path / "run").read_table("arms/base/answers.parquet")
-    images = dataset.images("test")
-    here = examine(
-        internvl,
-        "base",
-        dataset.table("test"),
-        images,
-        internvl.visual_tokens(images),
-        dataset.labels,
-        load_templates(),
-        ExamConfig(new_tokens=6),
-    ).query("readout == 'generate'")
+    there = Run(tmp_path / "run").read_table("arms/base/answers")
+    here = tiny.examine(internvl, dataset.table("test"), dataset.images("test"), dataset.labels)
+    here = here.query("readout == 'generate'")
     by = ["image_id", "template"]
     both = there.merge(here, on=by, suffixes=("_there", "_here"))
     assert len(both) == len(there) == len(here)

@@ -1,9 +1,8 @@
-"""The shared-prefix engine gives what plain, one-by-one computation gives; so does the answers table."""
+"""The answers table: what each readout of a batch says, against a plain computation by hand."""
 
 from __future__ import annotations
 
-import copy
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,79 +12,30 @@ import torch
 from numpy.typing import NDArray
 
 from eyechart.corpora.drawn import choices
-from eyechart.exam import ExamConfig, examine, examine_content
-from eyechart.exam.answers import content_free
-from eyechart.exam.content import content_scenes
-from eyechart.exam.engine import ask
-from eyechart.subjects.model import ModelSubject, Prompt
-from eyechart.templates import load_templates
+from eyechart.errors import EyechartError
+from eyechart.exam.content import content_scenes, examine_content
+from eyechart.exam.content_free import content_free, mean_colour
+from eyechart.exam.prompts import prompt_key
+from eyechart.exam.shards import COLUMNS
+from eyechart.seeds import seed_of
+from eyechart.subjects.model import ModelSubject
+from eyechart.templates import load_templates, questions
 
 SIZE = (112, 112)
-QUESTION = "What is the main distortion of this image?"
-# One, two and three tokens, with a common beginning; 0 is the end token.
-CANDIDATES = ((0,), (301, 0), (301, 299, 0), (271, 318, 0))
-
-COLUMNS = (
-    *("image_id", "content", "corpus", "distortion", "level", "label", "arm", "template", "template_split"),
-    *("readout", "prompt", "text", "status", "predicted", "correct"),
-    *("logp", "logp_mean", "logp_prior", "logp_first"),
-)
+TEMPLATES = load_templates()
 
 
-def plain(
-    subject: ModelSubject, image: NDArray[np.uint8], prompt: Prompt, answer: tuple[int, ...]
-) -> list[float]:
-    """Return log p of each token of an answer: one full sequence, one image, no cache, no tree."""
+def by_hand(
+    subject: ModelSubject, image: NDArray[np.uint8], question: str, answer: str
+) -> NDArray[np.float64]:
+    """Return log p of each token of an answer: one sequence, one image, no cache, no tree."""
+    prompt, ids = subject.prompt(question, SIZE), subject.answer_ids(question, answer, SIZE)
     pixels = subject.processor(text=prompt.text, images=[image], return_tensors="pt")["pixel_values"]
-    ids = torch.tensor([[*prompt.ids, *answer]])
     with torch.no_grad():
-        logits = subject.model(input_ids=ids, pixel_values=pixels, use_cache=False).logits[0].double()
+        whole = torch.tensor([[*prompt.ids, *ids]])
+        logits = subject.model(input_ids=whole, pixel_values=pixels, use_cache=False).logits[0].double()
     steps = torch.log_softmax(logits, -1)[len(prompt.ids) - 1 : -1]
-    return [float(steps[i, token]) for i, token in enumerate(answer)]
-
-
-@pytest.mark.parametrize("attention", ["eager", "sdpa"])
-def test_likelihoods_equal_plain_computation(subject: ModelSubject, attention: str) -> None:
-    subject = ModelSubject(subject.name, copy.deepcopy(subject.model), subject.processor)
-    subject.model.set_attn_implementation(attention)
-    shown, prompt = tiny.images(3), subject.prompt(QUESTION, SIZE)
-    found = ask(subject, subject.visual_tokens(shown), prompt, CANDIDATES, new_tokens=0)
-    for row, image in enumerate(shown):
-        steps = [plain(subject, image, prompt, answer) for answer in CANDIDATES]
-        assert np.allclose(found.logp[row], [sum(s) for s in steps], atol=1e-4)
-        assert np.allclose(found.first[row], [s[0] for s in steps], atol=1e-4)
-    assert found.lengths.tolist() == [1, 2, 3, 3]
-    assert found.texts == [""] * 3
-
-
-def test_texts_equal_generate(subject: ModelSubject) -> None:
-    shown, prompt = tiny.images(4), subject.prompt(QUESTION, SIZE)
-    found = ask(subject, subject.visual_tokens(shown), prompt, CANDIDATES, new_tokens=6)
-    inputs = subject.processor(text=[prompt.text] * 4, images=shown, return_tensors="pt")
-    written = subject.model.generate(**inputs, do_sample=False, max_new_tokens=6)[:, len(prompt.ids) :]
-    assert found.texts == subject.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
-    assert len(set(found.texts)) > 1  # else the comparison would be hollow
-
-
-def test_text_stops_at_the_end_token(internvl: ModelSubject) -> None:
-    prompt, tokens = internvl.prompt(QUESTION, SIZE), internvl.visual_tokens(tiny.images(2))
-    long = ask(internvl, tokens, prompt, CANDIDATES, new_tokens=5).texts
-    first = internvl.processor.tokenizer(long[0])["input_ids"]
-    subject = ModelSubject("stops", copy.deepcopy(internvl.model), internvl.processor)
-    with torch.no_grad():
-        out = internvl.model(inputs_embeds=internvl.embed(prompt, tokens)).logits[:, -1].argmax(-1)
-    subject.model.generation_config.eos_token_id = [0, int(out[0])]
-    stopped = ask(subject, tokens, prompt, CANDIDATES, new_tokens=5).texts
-    assert first
-    assert stopped[0] == ""
-    assert stopped[1] == (long[1] if out[1] != out[0] else "")
-
-
-def test_results_do_not_depend_on_the_batch(subject: ModelSubject) -> None:
-    prompt, tokens = subject.prompt(QUESTION, SIZE), subject.visual_tokens(tiny.images(5))
-    one, all_ = (ask(subject, tokens, prompt, CANDIDATES, new_tokens=4, batch=b) for b in (1, 5))
-    assert np.allclose(one.logp, all_.logp, atol=1e-4)
-    assert one.texts == all_.texts
+    return np.array([float(steps[i, token]) for i, token in enumerate(ids)])
 
 
 def dataset(count: int) -> tuple[pd.DataFrame, list[NDArray[np.uint8]]]:
@@ -99,52 +49,38 @@ def dataset(count: int) -> tuple[pd.DataFrame, list[NDArray[np.uint8]]]:
 
 @pytest.fixture(scope="module")
 def answers(internvl: ModelSubject) -> pd.DataFrame:
-    table, shown = dataset(6)
-    tokens = internvl.visual_tokens(shown)
-    config = ExamConfig(batch=4, new_tokens=2)
-    return examine(internvl, "base", table, shown, tokens, tiny.LABELS, load_templates(), config)
+    return tiny.examine(internvl, *dataset(6), new_tokens=2)
 
 
-def test_answers_table_holds_every_image_template_and_readout(answers: pd.DataFrame) -> None:
-    templates = load_templates()
+def test_every_image_template_and_readout_has_a_row(answers: pd.DataFrame, internvl: ModelSubject) -> None:
     assert set(answers) == set(COLUMNS)
-    assert len(answers) == 6 * len(templates) * 2
+    assert len(answers) == 6 * len(TEMPLATES) * 2
     assert not answers.duplicated(["image_id", "template", "readout"]).any()
-    assert dict(zip(answers["template"], answers["template_split"], strict=True)) == {
-        t.id: t.split for t in templates
-    }
-    asked = templates[0].question(tiny.LABELS)
-    assert set(answers.loc[answers["template"] == templates[0].id, "prompt"]) == {
-        f"USER: <image>{asked} ASSISTANT:"
-    }
+    split = dict(zip(answers["template"], answers["template_split"], strict=True))
+    assert split == {t.id: t.split for t in TEMPLATES}
+    assert (answers[["order", "repeat"]] == 0).all(axis=None)
+    prompts = dict(zip(answers["template"], answers["prompt"], strict=True))
+    asked = TEMPLATES[0].question(tiny.LABELS)
+    assert prompts[TEMPLATES[0].id] == prompt_key(f"USER: <image>{asked} ASSISTANT:")
+    assert answers["seconds"].gt(0).all()
 
 
-def test_choose_rows(answers: pd.DataFrame, internvl: ModelSubject) -> None:
+def test_choices_are_of_full_answers(answers: pd.DataFrame, internvl: ModelSubject) -> None:
     chosen = answers[answers["readout"] == "choose"]
     logp = np.stack(chosen["logp"].tolist())
     assert chosen["predicted"].tolist() == [tiny.LABELS[i] for i in logp.argmax(1)]
     assert (chosen["text"] == "").all()
-    assert (chosen["status"] == "label").all()
     assert (chosen["correct"] == (chosen["predicted"] == chosen["label"])).all()
-    lengths = [len(internvl.answer_ids(QUESTION, label, SIZE)) for label in tiny.LABELS]
-    assert np.allclose(np.stack(chosen["logp_mean"].tolist()) * lengths, logp)
     _, shown = dataset(6)
-    row = chosen.iloc[0]
-    prompt = internvl.prompt(load_templates()[0].question(tiny.LABELS), SIZE)
-    ids = internvl.answer_ids(load_templates()[0].question(tiny.LABELS), tiny.LABELS[0], SIZE)
-    assert row["logp"][0] == pytest.approx(sum(plain(internvl, shown[0], prompt, ids)), abs=1e-4)
-
-
-def test_prior_is_one_for_all_rows(answers: pd.DataFrame, internvl: ModelSubject) -> None:
-    chosen = answers[answers["readout"] == "choose"]
-    for template, rows in chosen.groupby("template"):
-        prior = np.stack(rows["logp_prior"].tolist())
-        assert (prior == prior[0]).all(), template
-    _, shown = dataset(6)
-    question = load_templates()[0].question(tiny.LABELS)
-    ids = internvl.answer_ids(question, tiny.LABELS[1], SIZE)
-    by_hand = sum(plain(internvl, content_free(shown), internvl.prompt(question, SIZE), ids))
-    assert chosen.iloc[0]["logp_prior"][1] == pytest.approx(by_hand, abs=1e-4)
+    row, question = chosen.iloc[0], TEMPLATES[0].question(tiny.LABELS)
+    for k, label in enumerate(tiny.LABELS):
+        steps = by_hand(internvl, shown[0], question, label)
+        assert row["logp"][k] == pytest.approx(steps.sum(), abs=1e-4)
+        assert row["logp_mean"][k] == pytest.approx(steps.mean(), abs=1e-4)
+        assert row["logp_first"][k] == pytest.approx(steps[0], abs=1e-4)
+        blank = content_free(np.mean([mean_colour(image) for image in shown], axis=0), SIZE)
+        prior = by_hand(internvl, blank, question, label).sum()
+        assert row["logp_prior"][k] == pytest.approx(prior, abs=1e-4)
 
 
 def test_text_without_a_label_is_wrong_and_not_guessed(answers: pd.DataFrame) -> None:
@@ -154,27 +90,75 @@ def test_text_without_a_label_is_wrong_and_not_guessed(answers: pd.DataFrame) ->
     assert other["predicted"].isna().all()
     assert not other["correct"].any()
     assert written["logp"].isna().all()
+    assert written["entropy"].gt(0).all()
 
 
-def test_answers_survive_parquet(answers: pd.DataFrame, tmp_path: Path) -> None:
-    answers.to_parquet(tmp_path / "answers.parquet", index=False)
-    again = pd.read_parquet(tmp_path / "answers.parquet")
-    assert list(again) == list(answers)
-    assert again["predicted"].isna().tolist() == answers["predicted"].isna().tolist()
-    chosen = answers["readout"] == "choose"
-    assert again.loc[chosen, "logp"].map(list).tolist() == answers.loc[chosen, "logp"].map(list).tolist()
-    assert again["correct"].dtype == bool
+def test_yes_no_compares_the_odds_of_every_label(internvl: ModelSubject) -> None:
+    table, shown = dataset(3)
+    template = yes_no()
+    found = tiny.examine(internvl, table, shown, templates=(template.id,), new_tokens=2)
+    assert found["readout"].tolist() == ["yes-no"] * 3
+    row = found.iloc[1]
+    odds = []
+    for question in questions((template,), tiny.LABELS):
+        yes, no = (by_hand(internvl, shown[1], question.text, answer).sum() for answer in question.candidates)
+        odds.append(yes - no)
+    np.testing.assert_allclose(row["logp"], odds, atol=1e-4)
+    assert row["predicted"] == tiny.LABELS[int(np.argmax(odds))]
+    assert len(row["logp_prior"]) == len(tiny.LABELS)
+    with pytest.raises(EyechartError, match="is read by choose"):
+        tiny.examine(internvl, table, shown, templates=(template.id,), readouts=("choose",))
+
+
+def yes_no() -> Any:
+    return next(template for template in load_templates("own") if template.kind == "yes-no")
+
+
+def test_orders_shift_the_options_and_not_the_answers(internvl: ModelSubject) -> None:
+    table, shown = dataset(2)
+    found = tiny.examine(internvl, table, shown, templates=("word-list",), orders=4, readouts=("choose",))
+    assert found["order"].tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert found["prompt"].nunique() == 4
+    for _, row in found.iterrows():
+        shifted = (*tiny.LABELS[row["order"] :], *tiny.LABELS[: row["order"]])
+        assert shifted[row["position"]] == row["predicted"]
+        asked = questions(load_templates("word-list"), tiny.LABELS, 4)[row["order"]].text
+        image = shown[int(row["image_id"][1:])]
+        steps = by_hand(internvl, image, asked, tiny.LABELS[2])
+        assert row["logp"][2] == pytest.approx(steps.sum(), abs=1e-4)
+
+
+def test_samples_have_seeds_of_their_own_and_do_not_depend_on_the_batch(internvl: ModelSubject) -> None:
+    table, shown = dataset(4)
+    settings: dict[str, Any] = {"templates": ("main-distortion",), "repeats": 3, "new_tokens": 4}
+    whole = tiny.examine(internvl, table, shown, **settings).query("readout == 'generate'")
+    assert whole["repeat"].tolist() == [0] * 4 + [1] * 4 + [2] * 4 + [3] * 4
+    sampled = whole[whole["repeat"] > 0]
+    assert whole[whole["repeat"] == 0]["seed"].isna().all()
+    row = sampled.iloc[5]
+    assert row["seed"] == seed_of(0, "sample", row["image_id"], row["prompt"], row["repeat"])
+    assert sampled["seed"].is_unique
+    assert sampled.groupby("image_id")["text"].nunique().gt(1).any()  # sampling was on
+    alone = tiny.examine(internvl, table[2:3], shown[2:3], **settings).query("readout == 'generate'")
+    same = whole[whole["image_id"] == "i2"]
+    assert alone["text"].tolist() == same["text"].tolist()
+
+
+def test_readouts_that_are_not_wanted_are_not_taken(internvl: ModelSubject) -> None:
+    found = tiny.examine(internvl, *dataset(2), readouts=("generate",))
+    assert set(found["readout"]) == {"generate"}
 
 
 def test_content_free_is_the_mean_colour() -> None:
     shown = [np.full((4, 6, 3), value, np.uint8) for value in (10, 21)]
-    assert np.array_equal(content_free(shown), np.full((4, 6, 3), 16, np.uint8))  # 15.5 rounds to even
+    colour = np.mean([mean_colour(image) for image in shown], axis=0)
+    assert np.array_equal(content_free(colour, (4, 6)), np.full((4, 6, 3), 16, np.uint8))  # 15.5 to even
 
 
 def test_content_questions(internvl: ModelSubject) -> None:
     scenes = content_scenes(tiny.images(3), ["a", "b", "c"], 7, seed=0)
     assert scenes["content"].tolist() == list("abcabca")
-    found = examine_content(internvl, "base", scenes)
+    found = examine_content(internvl, "base", scenes, batch=3)
     assert list(found) == ["image_id", "content", "question", "label", "predicted", "arm", "correct"]
     asked = {(row["image_id"], question) for _, row in scenes.iterrows() for question in row["scene"].answers}
     assert set(zip(found["image_id"], found["question"], strict=True)) == asked

@@ -118,7 +118,7 @@ def test_a_file_of_answers_becomes_a_report(tmp_path: Path, dataset: Dataset) ->
     html = page.read_text(encoding="utf-8")
     assert "other.jsonl" in html
     assert "<script>alert" not in html
-    kept = Run(tmp_path / "run").read_table("arms/base/answers.parquet")
+    kept = Run(tmp_path / "run").read_table("arms/base/answers")
     assert kept["correct"].sum() == (dataset.table("test")["label"] == "blur").sum() > 0
     answers.write_text(text.replace("blurry", "noisy"))
     with pytest.raises(EyechartError, match="configuration"):

@@ -17,6 +17,7 @@ from markupsafe import escape
 from run_fixture import HOSTILE, LABELS, make_run
 from sklearn.metrics import balanced_accuracy_score
 
+from eyechart.exam.shards import write_answers
 from eyechart.report import build_report
 from eyechart.report.gallery import keep_gallery
 from eyechart.runs import Run
@@ -174,7 +175,7 @@ def test_headings_are_in_order_and_links_lead_somewhere(browser: Any, page: Path
 
 
 def test_numbers_on_the_page_are_those_of_the_answers(page: Path) -> None:
-    answers = pd.read_parquet(page.parent / "arms" / "projector" / "answers.parquet")
+    answers = Run(page.parent).read_table("arms/projector/answers")
     mine = answers[(answers["template_split"] == "train") & (answers["readout"] == "choose")]
     expected = balanced_accuracy_score(mine["label"], mine["predicted"])
     tables = pd.read_csv(page.parent / "tables" / "arms.csv").set_index("arm")
@@ -226,9 +227,9 @@ def test_one_readout_and_no_baselines_are_enough(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", arms=("base", "projector"), contents=3)
     (run.path / "baselines.parquet").unlink()
     for arm in run.arms():
-        table = run.read_table(f"arms/{arm}/answers.parquet")
+        table = run.read_table(f"arms/{arm}/answers")
         texts = table[(table["readout"] == "generate") & (table["template_split"] == "train")]
-        run.write_table(texts, f"arms/{arm}/answers.parquet")
+        write_answers(run, arm, texts)
     assert "What repairs it?" in build_report(run.path).read_text(encoding="utf-8")
 
 

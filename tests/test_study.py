@@ -13,6 +13,7 @@ from PIL import Image
 from eyechart.dataset import DatasetConfig, load_dataset
 from eyechart.errors import EyechartError
 from eyechart.inside import LadderConfig
+from eyechart.runs import Run
 from eyechart.single import exam_run, tune_run
 from eyechart.study import StudyConfig, run_study
 from eyechart.subjects.model import ModelSubject
@@ -55,7 +56,7 @@ def run(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_bend_leaves_its_file(run: Path) -> None:
     assert (run / "report.html").stat().st_size > 50_000
     for arm in ARMS:
-        answers = pd.read_parquet(run / "arms" / arm / "answers.parquet")
+        answers = Run(run).read_table(f"arms/{arm}/answers")
         assert set(answers["readout"]) == {"generate", "choose"}
         assert answers["template"].nunique() == 3
         assert len(pd.read_parquet(run / "arms" / arm / "content.parquet")) >= 12
@@ -98,11 +99,11 @@ def test_the_same_command_computes_nothing_again(run: Path, saved: Path) -> None
 
 def test_an_interrupted_arm_is_taken_up(run: Path, saved: Path) -> None:
     folder = run / "arms" / "projector"
-    before = pd.read_parquet(folder / "answers.parquet")
-    for name in ("DONE", "answers.parquet", "proof.json"):
+    before = Run(run).read_table("arms/projector/answers").drop(columns="seconds")
+    for name in ("DONE", "answers/00000.parquet", "proof.json"):
         (folder / name).unlink()
     run_study(small(saved), run, say=lambda _: None)
-    again = pd.read_parquet(folder / "answers.parquet")
+    again = Run(run).read_table("arms/projector/answers").drop(columns="seconds")
     pd.testing.assert_frame_equal(again, before)  # tuned again, to the last digit
 
 
@@ -145,5 +146,5 @@ def test_one_bend_at_a_time(run: Path, saved: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     page = exam_run(str(checkpoint), dataset, tmp_path / "exam", seed=0, inside=False, say=lambda _: None)
     assert page.is_file()
-    answers = pd.read_parquet(tmp_path / "exam" / "arms" / "base" / "answers.parquet")
+    answers = Run(tmp_path / "exam").read_table("arms/base/answers")
     assert answers["logp"].dropna().map(len).eq(8).all()

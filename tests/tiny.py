@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -22,6 +24,9 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from eyechart.exam import ExamConfig
+from eyechart.exam.content_free import mean_colour
+from eyechart.exam.examiner import Examiner
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.nano.assemble import CHAT_TEMPLATE, IMAGE_TOKEN, _processor
 
@@ -124,6 +129,21 @@ def llava() -> ModelSubject:
         image_token=IMAGE_TOKEN,
     )
     return _subject("tiny-llava", LlavaForConditionalGeneration, config, processor)
+
+
+def examine(
+    subject: ModelSubject,
+    table: pd.DataFrame,
+    shown: Sequence[Any],
+    labels: Sequence[str] = LABELS,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Return the answers to one batch, in the order of the whole table; settings are those of an exam."""
+    colour = np.mean([mean_colour(image) for image in shown], axis=0)
+    examiner = Examiner(subject, "base", labels, ExamConfig(**settings), colour, seed=0)
+    rows = examiner.answer(table, shown)
+    rows.sort(key=examiner.order_of)
+    return pd.DataFrame(rows)
 
 
 def images(count: int, seed: int = 0, side: int = 112) -> list[NDArray[np.uint8]]:

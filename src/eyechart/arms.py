@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,10 @@ import numpy as np
 import pandas as pd
 
 from eyechart.dataset import Dataset
-from eyechart.exam import examine, examine_content
-from eyechart.exam.content import content_scenes
+from eyechart.exam.content import content_scenes, examine_content
+from eyechart.exam.processes import Processes
+from eyechart.exam.run import engine_of, examine
+from eyechart.exam.shards import folder_of
 from eyechart.inside import semantic_distance, stage_ladder
 from eyechart.measures.statistics import cluster_interval
 from eyechart.runs import Run
@@ -23,11 +26,10 @@ from eyechart.tune.phases import Lesson
 from eyechart.tune.train import tune
 
 if TYPE_CHECKING:
-    import torch
-
     from eyechart.study import StudyConfig
 
 
+_ALONE = Processes()
 _AUDITED = 2  # photographs in the audit of the pixel path
 
 
@@ -79,21 +81,35 @@ def save_checkpoint(subject: ModelSubject, folder: Path) -> None:
 
 
 def examine_arm(
+    run: Run,
+    name: str,
+    config: StudyConfig,
+    dataset: Dataset,
+    subject: ModelSubject,
+    *,
+    processes: Processes = _ALONE,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Audit what arrives, ask the exam's and the content questions."""
+    with processes.together():
+        if processes.first:
+            keep_fidelity(run, dataset, subject)
+    examine(run, name, subject, dataset, config.exam, seed=config.seed, processes=processes, say=say)
+    with processes.together():
+        if processes.first and not run.has(f"arms/{name}/content.parquet"):
+            run.write_table(
+                content_answers(run, name, config, dataset, subject), f"arms/{name}/content.parquet"
+            )
+
+
+def content_answers(
     run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject
-) -> torch.Tensor:
-    """Audit what arrives, ask the exam's and the content questions; returns the images' visual tokens."""
-    keep_fidelity(run, dataset, subject)
-    table, images = dataset.table("test"), dataset.images("test")
-    tokens = subject.visual_tokens(images)
-    if not run.has(f"arms/{name}/answers.parquet"):
-        answers = examine(subject, name, table, images, tokens, dataset.labels, load_templates(), config.exam)
-        run.write_table(answers, f"arms/{name}/answers.parquet")
-    if not run.has(f"arms/{name}/content.parquet"):
-        clean = np.flatnonzero(table["label"] == "clean")
-        names = table["content"].iloc[clean].tolist()
-        scenes = content_scenes([images[i] for i in clean], names, config.content_scenes, config.seed)
-        run.write_table(examine_content(subject, name, scenes), f"arms/{name}/content.parquet")
-    return tokens
+) -> pd.DataFrame:
+    """Return the answers to the content questions, on undistorted test images."""
+    clean = dataset.table("test").query("label == 'clean'").head(config.content_scenes)
+    images = dataset.images("test", clean["image_id"])
+    scenes = content_scenes(images, clean["content"].tolist(), config.content_scenes, config.seed)
+    return examine_content(subject, name, scenes, config.exam.batch, engine_of(run, name))
 
 
 def keep_fidelity(run: Run, dataset: Dataset, subject: ModelSubject) -> None:
@@ -115,13 +131,12 @@ def keep_fidelity(run: Run, dataset: Dataset, subject: ModelSubject) -> None:
     run.write_table(found, "fidelity.csv")
 
 
-def look_inside(
-    run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject, tokens: torch.Tensor
-) -> None:
+def look_inside(run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject) -> None:
     """Measure semantic distance and the stage ladder."""
     table = dataset.table("test")
     if not run.has(f"arms/{name}/distance.parquet"):
-        answers = run.read_table(f"arms/{name}/answers.parquet")
+        answers = run.read_table(folder_of(name))
+        tokens = subject.visual_tokens(dataset.images("test"))
         distance = semantic_distance(subject, name, table, tokens, dataset.labels, answers)
         run.write_table(distance, f"arms/{name}/distance.parquet")
     if name in config.ladder_arms and not run.has(f"arms/{name}/stages.parquet"):

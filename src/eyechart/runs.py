@@ -50,7 +50,7 @@ def writing(path: Path) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Run:
-    """One run folder. Its methods take paths inside it, e.g. ``"arms/base/answers.parquet"``."""
+    """One run folder. Its methods take paths inside it, e.g. ``"arms/base/content.parquet"``."""
 
     path: Path
 
@@ -161,7 +161,7 @@ class Run:
         return self.path / name
 
     def read_table(self, name: str) -> pd.DataFrame:
-        """Read a Parquet or CSV table.
+        """Read a Parquet or CSV table, or a folder of numbered Parquet shards as one table.
 
         Raises:
             EyechartError: absent or damaged.
@@ -169,6 +169,8 @@ class Run:
         import pandas as pd
 
         path = self._present(name)
+        if path.is_dir():
+            return _shards(path)
         try:
             return pd.read_parquet(path) if name.endswith(".parquet") else pd.read_csv(path)
         except (ValueError, OSError) as error:  # pyarrow's and pandas' errors are ValueErrors
@@ -176,7 +178,7 @@ class Run:
 
     def _present(self, name: str) -> Path:
         path = self.path / name
-        if not path.is_file():
+        if not path.exists():
             raise EyechartError(f"{path} is not there", "run the command that makes it; it resumes")
         return path
 
@@ -195,11 +197,28 @@ class Run:
                 "stage": stage,
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(time.perf_counter() - clock, 3),
-                "peak_rss_mib": _peak_rss_mib(),
+                "peak_rss_mib": peak_rss_mib(),
                 "complete": complete,
             }
             before = self.read_json("timings.json") if self.has("timings.json") else []
             self.write_json([*before, entry], "timings.json")
+
+
+def _shards(folder: Path) -> pd.DataFrame:
+    """Read a folder's finished shards, in order; what a killed process left there has another name."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    parts = []
+    for path in sorted(folder.glob("[0-9]*.parquet")):
+        try:
+            parts.append(pq.read_table(path))
+        except (OSError, pa.ArrowException) as error:
+            raise EyechartError(f"{path} is damaged: {error}", "remove it and resume") from error
+    if not parts:
+        raise EyechartError(f"{folder} holds no table", "run the command that makes it; it resumes")
+    table: pd.DataFrame = pa.concat_tables(parts).to_pandas()
+    return table
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -218,7 +237,7 @@ def _plain(value: Any) -> Any:
     return value.item()
 
 
-def _peak_rss_mib() -> float | None:
+def peak_rss_mib() -> float | None:
     try:
         import resource
     except ImportError:  # not a POSIX system

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,16 +12,21 @@ from typing import Any
 from eyechart.arms import examine_arm, lesson_of, look_inside, save_checkpoint
 from eyechart.dataset import load_dataset
 from eyechart.errors import EyechartError
+from eyechart.exam import ExamConfig
+from eyechart.exam.processes import joined, refuse_several
+from eyechart.exam.shards import write_answers
 from eyechart.runs import Run
 from eyechart.study import StudyConfig, file_dataset, study_report
 from eyechart.subjects.capabilities import Capability, require
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.options import LoadOptions
+from eyechart.templates import load_templates
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.train import tune
 
 _AS_IT_IS = LoadOptions()
+_AS_USUAL = ExamConfig()
 
 
 def exam_run(
@@ -30,28 +36,42 @@ def exam_run(
     *,
     seed: int,
     inside: bool,
+    exam: ExamConfig = _AS_USUAL,
     load: LoadOptions = _AS_IT_IS,
     say: Callable[[str], None] = print,
 ) -> Path:
     """Examine one subject as it is (and look inside) in a run folder; returns the report.
+
+    Several processes (``torchrun``, ``accelerate launch``) share the exam; the first does the rest.
 
     Raises:
         EyechartError: no such subject or dataset, or the folder holds another run.
     """
     require(subject, Capability.VISUAL_TOKENS, Capability.STAGES)
     found = load_dataset(dataset)
-    config = StudyConfig(subject=subject, load=load, arms=("base",), seed=seed)
+    wordings = {template.id: template.text for template in load_templates(exam.templates)}
+    config = StudyConfig(subject=subject, load=load, arms=("base",), seed=seed, exam=exam)
     plan = {"subject": subject, "load": asdict(load), "arms": ["base"], "seed": seed}
-    run = Run.create(out, {**plan, "dataset": {"hash": found.hash}})
-    file_dataset(run, found, seed, say)
-    examined = load_subject(subject, load)
-    with run.timer("base: exam"):
-        tokens = examine_arm(run, "base", config, found, examined)
-    if inside:
-        with run.timer("base: inside"):
-            look_inside(run, "base", config, found, examined, tokens)
-    (run.arm("base") / "DONE").touch()
-    return study_report(run, say)
+    plan |= {"dataset": {"hash": found.hash}, "exam": exam.model_dump(mode="json"), "wordings": wordings}
+    with joined() as processes:
+        told = say if processes.first else _nothing
+        with processes.together():
+            if processes.first:
+                file_dataset(Run.create(out, plan), found, seed, told)
+        run, examined = Run.open(out), load_subject(subject, load)
+        with run.timer("base: exam") if processes.first else nullcontext():
+            examine_arm(run, "base", config, found, examined, processes=processes, say=told)
+    if processes.first:
+        if inside:
+            with run.timer("base: inside"):
+                look_inside(run, "base", config, found, examined)
+        (run.arm("base") / "DONE").touch()
+        study_report(run, told)
+    return out / "report.html"
+
+
+def _nothing(_: str) -> None:
+    """Say nothing."""
 
 
 def grade_run(
@@ -79,7 +99,7 @@ def grade_run(
     plan = {"subject": answers.name, "answers": digest, "arms": ["base"], "seed": seed}
     run = Run.create(out, {**plan, "dataset": {"hash": found.hash}})
     file_dataset(run, found, seed, say)
-    run.write_table(graded, "arms/base/answers.parquet")
+    write_answers(run, "base", graded)
     (run.arm("base") / "DONE").touch()
     return study_report(run, say)
 
@@ -100,6 +120,7 @@ def tune_run(
     Raises:
         EyechartError: no such subject, dataset or component, or the proof of what changed failed.
     """
+    refuse_several("tuning")
     require(subject, Capability.COMPONENTS)
     arm = arm_of(train)
     if not arm.train:

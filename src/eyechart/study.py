@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam import ExamConfig
+from eyechart.exam.processes import refuse_several
 from eyechart.inside import LadderConfig
 from eyechart.runs import Run
 from eyechart.subjects.names import resolve
@@ -63,6 +64,7 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
     Raises:
         EyechartError: the folder holds a run with another configuration, or something that a person can mend.
     """
+    refuse_several("a study")
     for name in config.arms:
         if arm_of(name).train:  # a mistake in the names is told before anything is computed
             config.load.refuse_tuning()
@@ -108,9 +110,9 @@ def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: C
     say(f"{name}: {'tuning, ' if name != 'base' else ''}exam, inside")
     subject = tuned_subject(run, name, config, dataset)
     with run.timer(f"{name}: exam"):
-        tokens = examine_arm(run, name, config, dataset, subject)
+        examine_arm(run, name, config, dataset, subject, say=say)
     with run.timer(f"{name}: inside"):
-        look_inside(run, name, config, dataset, subject, tokens)
+        look_inside(run, name, config, dataset, subject)
     checkpoint = folder / "checkpoint"
     if checkpoint.is_dir() and not config.keep_checkpoints:
         shutil.rmtree(checkpoint)

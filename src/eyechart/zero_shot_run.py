@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from eyechart.dataset import load_dataset
-from eyechart.exam.answers import IMAGE_COLUMNS
+from eyechart.exam.prompts import PromptRow, prompt_key, write_prompts
+from eyechart.exam.shards import IMAGE_COLUMNS, finished, write_answers
 from eyechart.runs import Run
 from eyechart.study import file_dataset, study_report
 from eyechart.subjects.options import LoadOptions
@@ -41,12 +42,15 @@ def zero_shot_run(
     plan = {"subject": subject, "load": asdict(load), "arms": [ARM], "seed": seed}
     run = Run.create(out, {**plan, "dataset": {"hash": found.hash}, "sentences": texts})
     file_dataset(run, found, seed, say)
-    if not run.has(f"arms/{ARM}/answers.parquet"):
+    if not finished(run, ARM):
         model = load_zero_shot(subject, load)
         with run.timer(f"{ARM}: exam"):
             logp = model.log_likelihoods(found.images("test"), texts)
         answers = zero_shot_answers(found.table("test"), logp, found.labels, texts)
-        run.write_table(answers, f"arms/{ARM}/answers.parquet")
+        write_answers(run, ARM, answers)
+        key = answers["prompt"].iloc[0]
+        told = zip(found.labels, texts, strict=True)
+        write_prompts(run, ARM, [PromptRow(key, TEMPLATE, 0, label, "\n".join(own)) for label, own in told])
     (run.arm(ARM) / "DONE").touch()
     return study_report(run, say)
 
@@ -57,7 +61,7 @@ def zero_shot_answers(
     labels: Sequence[str],
     texts: Sequence[Sequence[str]],
 ) -> pd.DataFrame:
-    """Return log-likelihoods as an answers table (see :func:`eyechart.exam.examine`), one choice an image.
+    """Return log-likelihoods as an answers table (see :mod:`eyechart.exam.shards`), one choice an image.
 
     Args:
         table: the images' rows of the dataset.
@@ -71,8 +75,12 @@ def zero_shot_answers(
         arm=ARM,
         template=TEMPLATE,
         template_split="train",  # nobody trained on them; "train" is the kind of the report's main numbers
-        prompt="\n".join(text for label in texts for text in label),
+        kind=TEMPLATE,
+        language="en",
+        order=0,
+        prompt=prompt_key(*(text for label in texts for text in label)),
         readout="choose",
+        repeat=0,
         text="",
         status="label",
         predicted=best,

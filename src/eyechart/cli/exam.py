@@ -13,6 +13,9 @@ from eyechart.subjects.capabilities import is_endpoint, is_zero_shot
 from eyechart.subjects.options import LoadOptions
 
 _PANEL = "Endpoints only"
+_OPEN = "Open models only"
+_FOR_ENDPOINTS = ("for endpoints only", "leave it out, or name an endpoint: 'URL#MODEL'")
+_FOR_MODELS = ("for models that are loaded here", "leave it out")
 
 
 def add(app: typer.Typer) -> None:
@@ -33,6 +36,30 @@ def exam(
     out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")],
     load: LoadOptions,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    templates: Annotated[
+        str | None,
+        typer.Option(help="Sets, ids or YAML files of templates, separated by commas; exam by default."),
+    ] = None,
+    readouts: Annotated[
+        str | None,
+        typer.Option(rich_help_panel=_OPEN, help="Of choose,generate,yes-no; all that a template allows."),
+    ] = None,
+    orders: Annotated[
+        int | None, typer.Option(rich_help_panel=_OPEN, help="Orders of listed options; 1 by default.")
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(rich_help_panel=_OPEN, help="Sampled texts beside the greedy one; 0 by default."),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(rich_help_panel=_OPEN, help="Of the samples; 0.7 by default.")
+    ] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(rich_help_panel=_OPEN, help="Longest text, in tokens; 6 by default.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(rich_help_panel=_OPEN, help="Most images at a time; 32 by default.")
+    ] = None,
     key_env: Annotated[
         str | None,
         typer.Option(rich_help_panel=_PANEL, help="Variable that holds the key; OPENAI_API_KEY by default."),
@@ -71,10 +98,22 @@ def exam(
     It gives text only: open models are also asked for likelihoods and content. Images are sent as PNG, which
     is lossless: recompression would change what is measured. The key comes from the environment alone.
 
+    Answers are stored block by block: the same command resumes. torchrun and accelerate launch share the work
+    over processes.
+
     A CLIP or SigLIP model, as in clip:openai/clip-vit-base-patch32, is a baseline: each label's sentences are
     compared with the image.
     """
-    given = {
+    asked = {
+        "templates": templates.split(",") if templates else None,
+        "readouts": readouts.split(",") if readouts else None,
+        "orders": orders,
+        "repeats": repeats,
+        "temperature": temperature,
+        "new_tokens": max_new_tokens,
+        "batch": batch,
+    }
+    sent = {
         "concurrency": concurrency,
         "requests_per_minute": requests_per_minute,
         "timeout": timeout,
@@ -85,8 +124,11 @@ def exam(
         "price_in": price_in,
         "price_out": price_out,
     }
-    settings = {name: value for name, value in given.items() if value is not None}
-    _examine(subject, dataset, out, load, seed, key_env, settings)
+    _examine(subject, dataset, out, load, seed, key_env, _given(asked), _given(sent))
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _examine(
@@ -96,44 +138,70 @@ def _examine(
     load: LoadOptions,
     seed: int,
     key_env: str | None,
-    settings: dict[str, Any],
+    asked: dict[str, Any],
+    sent: dict[str, Any],
 ) -> None:
     """Take the way of the subject's kind; options of another kind are a mistake."""
     if is_endpoint(subject):
-        if load.changed():
-            first = next(iter(load.changed())).replace("_", "-")
-            raise EyechartError(f"--{first} is for models that are loaded here", "leave it out")
-        _endpoint(subject, dataset, out, key_env, settings, seed)
+        templates = asked.pop("templates", ["exam"])
+        _refuse([*load.changed(), *asked], *_FOR_MODELS)
+        _endpoint(subject, dataset, out, key_env, sent, templates, seed)
         return
-    if settings or key_env:
-        first = next(iter([*settings, "key_env"])).replace("_", "-")
-        raise EyechartError(
-            f"--{first} is for endpoints only", "leave it out, or name an endpoint: 'URL#MODEL'"
-        )
+    _refuse([*sent, *(["key_env"] if key_env else [])], *_FOR_ENDPOINTS)
     if is_zero_shot(subject):
         from eyechart.zero_shot_run import zero_shot_run
 
+        _refuse(list(asked), "for models that are asked", "leave it out: a clip: model compares")
         zero_shot_run(subject, dataset, out, seed=seed, load=load, say=typer.echo)
         return
+    from eyechart.exam import ExamConfig
     from eyechart.single import exam_run
 
-    exam_run(subject, dataset, out, seed=seed, inside=False, load=load, say=typer.echo)
+    config = _settings(ExamConfig, asked)
+    exam_run(subject, dataset, out, seed=seed, inside=False, exam=config, load=load, say=typer.echo)
+
+
+def _refuse(names: list[str], why: str, remedy: str) -> None:
+    if names:
+        raise EyechartError(f"{_option(names[0])} is {why}", remedy)
+
+
+def _option(name: str) -> str:
+    """Return an option's name on the command line."""
+    return f"--{'max_' if name == 'new_tokens' else ''}{name}".replace("_", "-")
+
+
+def _settings(kind: Any, given: dict[str, Any]) -> Any:
+    """Return settings of one kind; what is wrong with one is told by its option."""
+    from pydantic import ValidationError
+
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise EyechartError(
+            f"{_option(str(first['loc'][0]))}: {first['msg']}", "eyechart exam --help lists the options"
+        ) from error
 
 
 def _endpoint(
-    subject: str, dataset: Path, out: Path, key_env: str | None, settings: dict[str, Any], seed: int
+    subject: str,
+    dataset: Path,
+    out: Path,
+    key_env: str | None,
+    sent: dict[str, Any],
+    templates: list[str],
+    seed: int,
 ) -> None:
-    from pydantic import ValidationError
-
     from eyechart.remote import endpoint_run
     from eyechart.subjects.endpoint import EndpointConfig
 
-    try:
-        config = EndpointConfig(**settings)
-    except ValidationError as error:
-        first = error.errors()[0]
-        option = str(first["loc"][0]).replace("_", "-")
-        raise EyechartError(
-            f"--{option}: {first['msg']}", "eyechart exam --help lists the options"
-        ) from error
-    endpoint_run(subject, dataset, out, config=config, seed=seed, key_env=key_env, say=typer.echo)
+    config = _settings(EndpointConfig, sent)
+    endpoint_run(
+        *(subject, dataset, out),
+        config=config,
+        seed=seed,
+        templates=templates,
+        key_env=key_env,
+        say=typer.echo,
+    )

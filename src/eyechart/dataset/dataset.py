@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from eyechart.errors import EyechartError
 if TYPE_CHECKING:
     import pandas as pd
 
+Places = dict[str, tuple[Path, int, int]]
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -29,6 +31,7 @@ class Dataset:
     name: str
     hash: str
     labels: tuple[str, ...]
+    _known: dict[str, Places] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def table(self, split: str) -> pd.DataFrame:
         """Return one row per picture, without the pictures.
@@ -91,14 +94,17 @@ class Dataset:
         """Return what ``dataset.json`` says: configuration, label map, counts, versions."""
         return _record(self.path)
 
-    def _places(self, split: str) -> dict[str, tuple[Path, int, int]]:
-        """Return where each picture is: shard, row group, row in the group."""
-        places: dict[str, tuple[Path, int, int]] = {}
+    def _places(self, split: str) -> Places:
+        """Return where each picture is: shard, row group, row in the group. It is found once and kept."""
+        if split in self._known:
+            return self._known[split]
+        places: Places = {}
         for path in self._shards(split):
             with _opened(path) as file:
                 for group in range(file.num_row_groups):
                     names = file.read_row_group(group, ["image_id"])["image_id"].to_pylist()
                     places |= {name: (path, group, row) for row, name in enumerate(names)}
+        self._known[split] = places
         return places
 
     def _shards(self, split: str) -> list[Path]:

@@ -1,8 +1,7 @@
-"""The exam: ask a subject what distorts each image, by two readouts and several templates."""
+"""The exam: ask a subject what distorts each image, by several readouts and templates."""
 
 from __future__ import annotations
 
-from eyechart.exam.answers import ExamConfig, examine
-from eyechart.exam.content import examine_content
+from eyechart.exam.config import ExamConfig
 
-__all__ = ["ExamConfig", "examine", "examine_content"]
+__all__ = ["ExamConfig"]

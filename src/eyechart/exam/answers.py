@@ -1,113 +1,81 @@
-"""The answers table: every image, template and readout of an exam."""
+"""Rows of the answers table: what one item's readings on a batch of images say."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from eyechart.exam.engine import Readings, ask
-from eyechart.subjects.model import ModelSubject, Pixels
-from eyechart.templates import Lexicon, Template, load_lexicon, parse
+from eyechart.exam.items import YES_NO, Item
+from eyechart.exam.readings import Readings
+from eyechart.templates import Lexicon, Question, parse
 
-if TYPE_CHECKING:
-    import torch
-
-IMAGE_COLUMNS = ["image_id", "content", "corpus", "distortion", "level", "label"]
+Row = dict[str, Any]
+Scores = NDArray[np.float64]
 
 
-class ExamConfig(BaseModel):
-    """Settings of an exam."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    batch: PositiveInt = 32
-    new_tokens: PositiveInt = 6
-
-
-def examine(
-    subject: ModelSubject,
-    arm: str,
-    table: pd.DataFrame,
-    images: list[Pixels],
-    tokens: torch.Tensor,
-    labels: Sequence[str],
-    templates: Sequence[Template],
-    config: ExamConfig,
-) -> pd.DataFrame:
-    """Ask every template about every image.
+def chosen(item: Item, reading: Readings, prior: Scores, labels: Sequence[str]) -> Iterator[Row]:
+    """Yield, for each image, the label whose full answer is the likeliest.
 
     Args:
-        subject: the model.
-        arm: what the answers are filed under.
-        table: the images' rows of the dataset.
-        images: the images, uint8 HWC RGB of one size, in the order of ``table``.
-        tokens: their projected visual tokens (see :meth:`ModelSubject.visual_tokens`).
-        labels: the candidates.
-        templates: the wordings.
-        config: settings.
-
-    Returns:
-        The answers table; ``logp`` is the log-likelihood of each full candidate with its end, ``logp_mean``
-        the same per token, ``logp_prior`` that on an image without content (the exam's mean colour),
-        ``logp_first`` that of each candidate's first token.
+        item: what was asked.
+        reading: what it gave.
+        prior: log-likelihood of each answer on an image without content, [K].
+        labels: the exam's labels.
     """
-    lexicon = load_lexicon()
-    blank = subject.visual_tokens([content_free(images)])
-    parts = []
-    for template in templates:
-        question = template.question(labels)
-        size = images[0].shape[:2]
-        prompt = subject.prompt(question, size)
-        candidates = tuple(subject.answer_ids(question, label, size) for label in labels)
-        asked = {"new_tokens": config.new_tokens, "batch": config.batch}
-        readings = ask(subject, tokens, prompt, candidates, what=f"{arm}: asking {template.id}", **asked)
-        prior = ask(subject, blank, prompt, candidates, new_tokens=0).logp[0]
-        base = (
-            table[IMAGE_COLUMNS]
-            .reset_index(drop=True)
-            .assign(arm=arm, template=template.id, template_split=template.split, prompt=prompt.text)
-        )
-        parts += [_chosen(base, readings, prior, labels), _generated(base, readings, labels, lexicon)]
-    answers = pd.concat(parts, ignore_index=True)
-    return answers.assign(correct=(answers["predicted"] == answers["label"]).fillna(False).astype(bool))
+    mean = reading.logp / reading.lengths
+    for row, best in enumerate(reading.logp.argmax(1)):
+        scores = {"logp": reading.logp[row], "logp_mean": mean[row], "logp_first": reading.first[row]}
+        found = _named(item.questions[0], labels[best], "label") | scores
+        yield {"readout": "choose", "repeat": 0, "text": "", "logp_prior": prior} | found
 
 
-def content_free(images: Sequence[Pixels]) -> Pixels:
-    """Return an image of the same size that shows nothing: the mean colour of the given ones."""
-    mean = np.mean([image.reshape(-1, 3).mean(0) for image in images], axis=0)
-    return np.broadcast_to(np.rint(mean).astype(np.uint8), images[0].shape).copy()
+def written(
+    item: Item, reading: Readings, seeds: Sequence[Sequence[int]], labels: Sequence[str], lexicon: Lexicon
+) -> Iterator[Row]:
+    """Yield, for each image, what its greedy text says, then what each sampled text says.
+
+    Args:
+        item: what was asked.
+        reading: what it gave.
+        seeds: of each image's samples, [n][repeats].
+        labels: the exam's labels.
+        lexicon: the words that the parser knows.
+    """
+    question = item.questions[0]
+    repeats = len(seeds[0])
+    texts = [[text, *reading.samples[row][:repeats]] for row, text in enumerate(reading.texts)]
+    known = {text: parse(text.strip(), labels, lexicon, question) for row in texts for text in row}
+    for repeat in range(1 + repeats):
+        for row, own in enumerate(texts):
+            parsed = known[own[repeat]]
+            label = parsed.labels[0] if parsed.status == "label" else None
+            yield {
+                **{"readout": "generate", "repeat": repeat, "text": own[repeat].strip()},
+                **{"entropy": reading.entropy[row], "seed": seeds[row][repeat - 1] if repeat else None},
+                **_named(question, label, parsed.status),
+            }
 
 
-def _chosen(
-    base: pd.DataFrame, readings: Readings, prior: NDArray[np.float64], labels: Sequence[str]
-) -> pd.DataFrame:
-    best = readings.logp.argmax(1)
-    return base.assign(
-        readout="choose",
-        text="",
-        status="label",
-        predicted=[labels[i] for i in best],
-        logp=list(readings.logp),
-        logp_mean=list(readings.logp / readings.lengths),
-        logp_prior=pd.Series([prior] * len(base)),
-        logp_first=list(readings.first),
-    )
+def judged(readings: Sequence[Readings], priors: Sequence[Scores], labels: Sequence[str]) -> Iterator[Row]:
+    """Yield, for each image, log p(yes) - log p(no) of each label; the label with the largest is named.
+
+    Args:
+        readings: what the question about each label gave; its first answer is yes, its second no.
+        priors: the same on an image without content.
+        labels: the exam's labels.
+    """
+    odds = np.stack([reading.logp[:, 0] - reading.logp[:, 1] for reading in readings], 1)
+    prior = np.array([own[0] - own[1] for own in priors])
+    for row, best in enumerate(odds.argmax(1)):
+        found = {"logp": odds[row], "logp_prior": prior, "predicted": labels[best], "status": "label"}
+        yield {"readout": YES_NO, "repeat": 0, "text": ""} | found
 
 
-def _generated(
-    base: pd.DataFrame, readings: Readings, labels: Sequence[str], lexicon: Lexicon
-) -> pd.DataFrame:
-    texts = [text.strip() for text in readings.texts]
-    known = {text: parse(text, labels, lexicon) for text in set(texts)}
-    parsed = [known[text] for text in texts]
-    return base.assign(
-        readout="generate",
-        text=texts,
-        status=[p.status for p in parsed],
-        predicted=pd.Series([p.labels[0] if p.status == "label" else None for p in parsed], dtype=object),
-    )
+def _named(question: Question, label: str | None, status: str) -> Row:
+    """Return the label that an answer names, and where in the question it was listed."""
+    listed = label is not None and label in question.options
+    position = question.options.index(label) if listed and label is not None else None
+    return {"predicted": label, "status": status, "position": position}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from eyechart.corpora.drawn import QUESTIONS, Scene, choices, draw_scene
-from eyechart.exam.engine import ask
+from eyechart.exam.blocks import batches
+from eyechart.exam.engine import Scheme, read
+from eyechart.exam.forest import Ask
+from eyechart.progress import track
 from eyechart.seeds import rng
 from eyechart.subjects.model import ModelSubject, Pixels
 
@@ -19,7 +21,7 @@ def content_scenes(
     """Draw ``count`` scenes on undistorted images.
 
     Args:
-        backgrounds: clean images, uint8 HWC RGB of one size.
+        backgrounds: clean images, uint8 HWC RGB.
         names: the content of each.
         count: number of scenes.
         seed: the run's seed.
@@ -35,34 +37,41 @@ def content_scenes(
     return pd.DataFrame(rows)
 
 
-def examine_content(subject: ModelSubject, arm: str, scenes: pd.DataFrame) -> pd.DataFrame:
+def examine_content(
+    subject: ModelSubject, arm: str, scenes: pd.DataFrame, batch: int = 32, scheme: Scheme = "shared"
+) -> pd.DataFrame:
     """Ask each scene the questions that apply to it; the likeliest of the possible answers counts.
 
+    Args:
+        subject: the model.
+        arm: what the answers are filed under.
+        scenes: see :func:`content_scenes`.
+        batch: most images at a time.
+        scheme: how the subject is asked (see :mod:`eyechart.exam.engine`).
+
     Returns:
-        image_id, content, question, label, predicted, correct, arm: one row a scene and question.
+        image_id, content, question, label, predicted, arm, correct: one row a scene and question.
     """
     drawn: list[Scene] = scenes["scene"].tolist()
-    tokens = subject.visual_tokens([scene.image for scene in drawn])
-    size = drawn[0].image.shape[:2]
-    parts = []
-    for question, text in QUESTIONS.items():
-        rows = np.array([i for i, scene in enumerate(drawn) if question in scene.answers])
-        options = choices(question)
-        candidates = tuple(subject.answer_ids(text, option, size) for option in options)
-        readings = ask(
-            subject,
-            tokens[rows],
-            subject.prompt(text, size),
-            candidates,
-            new_tokens=0,
-            what=f"{arm}: {question}",
-        )
-        part = scenes.iloc[rows][["image_id", "content"]].assign(
-            question=question,
-            label=[drawn[i].answers[question] for i in rows],
-            predicted=[options[i] for i in readings.logp.argmax(1)],
-            arm=arm,
-        )
-        parts.append(part)
-    answers = pd.concat(parts, ignore_index=True)
+    sizes = [(scene.image.shape[0], scene.image.shape[1]) for scene in drawn]
+    found: dict[tuple[str, int], str] = {}
+    for places in track(batches(range(len(drawn)), sizes, batch), f"{arm}: content"):
+        images, size = [drawn[i].image for i in places], sizes[places[0]]
+        asks = [_ask(subject, question, size) for question in QUESTIONS]
+        for question, reading in zip(QUESTIONS, read(subject, images, asks, scheme=scheme), strict=True):
+            best = reading.logp.argmax(1)
+            found |= {(question, i): choices(question)[k] for i, k in zip(places, best, strict=True)}
+    rows = [
+        (*scenes.loc[i, ["image_id", "content"]], question, scene.answers[question], found[question, i], arm)
+        for question in QUESTIONS
+        for i, scene in enumerate(drawn)
+        if question in scene.answers
+    ]
+    answers = pd.DataFrame(rows, columns=["image_id", "content", "question", "label", "predicted", "arm"])
     return answers.assign(correct=answers["predicted"] == answers["label"])
+
+
+def _ask(subject: ModelSubject, question: str, size: tuple[int, int]) -> Ask:
+    text = QUESTIONS[question]
+    answers = tuple(subject.answer_ids(text, choice, size) for choice in choices(question))
+    return Ask(subject.prompt(text, size), answers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from eyechart.errors import EyechartError
-from eyechart.exam.answers import IMAGE_COLUMNS
-from eyechart.templates import load_lexicon, parse
+from eyechart.exam.prompts import prompt_key
+from eyechart.exam.shards import IMAGE_COLUMNS
+from eyechart.templates import Question, load_lexicon, parse
 
 SCORE = "logp_"  # a csv's column logp_blur holds the log-likelihood of the label blur
 _SHOWN = 3
@@ -43,9 +44,15 @@ def read_answers(path: Path, labels: Sequence[str]) -> pd.DataFrame:
 
 
 def grade_answers(
-    found: pd.DataFrame, table: pd.DataFrame, labels: Sequence[str], arm: str, *, partial: bool = False
+    found: pd.DataFrame,
+    table: pd.DataFrame,
+    labels: Sequence[str],
+    arm: str,
+    *,
+    partial: bool = False,
+    asked: Mapping[str, Question] | None = None,
 ) -> pd.DataFrame:
-    """Return answers from elsewhere as an answers table (see :func:`eyechart.exam.examine`).
+    """Return answers from elsewhere as an answers table (see :mod:`eyechart.exam.shards`).
 
     Texts are parsed as an exam's own; where scores are given the most likely label is the chosen one.
 
@@ -55,17 +62,22 @@ def grade_answers(
         labels: the candidates.
         arm: what the answers are filed under.
         partial: images without an answer are left out, instead of being an error.
+        asked: the question behind each template's id, where it is known.
 
     Raises:
         EyechartError: an unknown image, two answers to one question, or images without an answer.
     """
     _complete(found, table, partial=partial)
-    lexicon = load_lexicon()
+    lexicon, known = load_lexicon(), asked or {}
     images = table[IMAGE_COLUMNS].set_index("image_id")
     base = found[["image_id", "template"]].join(images, on="image_id").reset_index(drop=True)
-    # Nobody here trained on these wordings; "train" is the kind that the report's main numbers are of.
-    base = base[[*IMAGE_COLUMNS, "template"]].assign(arm=arm, template_split="train", prompt="")
-    parsed = [parse(text, labels, lexicon) for text in found["text"]]
+    base = base[[*IMAGE_COLUMNS, "template"]].assign(arm=arm, order=0, repeat=0)
+    told_of = {name: _told(known.get(name)) for name in set(found["template"])}
+    base = base.join(pd.DataFrame([told_of[name] for name in found["template"]]))
+    asked_of = [known.get(name) for name in found["template"]]
+    parsed = [
+        parse(text, labels, lexicon, question) for text, question in zip(found["text"], asked_of, strict=True)
+    ]
     told = [p.labels[0] if p.status == "label" else None for p in parsed]
     parts = [
         base.assign(
@@ -86,6 +98,16 @@ def grade_answers(
         )
     answers = pd.concat(parts, ignore_index=True)
     return answers.assign(correct=(answers["predicted"] == answers["label"]).fillna(False).astype(bool))
+
+
+def _told(question: Question | None) -> dict[str, str]:
+    """Return what is known of a wording."""
+    if question is None:
+        # Nobody here trained on it; "train" is the kind that the report's main numbers are of.
+        return {"template_split": "train", "kind": "outside", "language": "", "prompt": ""}
+    template = question.template
+    of_template = {"template_split": template.split, "kind": template.kind, "language": template.language}
+    return of_template | {"prompt": prompt_key(question.text)}
 
 
 def _csv(path: Path, labels: Sequence[str]) -> Iterable[tuple[Any, ...]]:

@@ -16,26 +16,39 @@ from eyechart.progress import track
 from eyechart.subjects.endpoint import Endpoint
 from eyechart.subjects.model import Pixels
 from eyechart.subjects.reply import NoAnswerError
-from eyechart.templates import Template
+from eyechart.templates import Question, Template, questions
 
 
-class Question(NamedTuple):
-    """One template asked about one image."""
+class Asked(NamedTuple):
+    """One question asked about one image."""
 
     image_id: str
     template: str
     text: str
 
 
-def questions(
-    image_ids: Sequence[str], templates: Sequence[Template], labels: Sequence[str]
-) -> list[Question]:
-    """Return every question, all of an image together."""
-    return [Question(name, t.id, t.question(labels)) for name in image_ids for t in templates]
+def questions_of(templates: Sequence[Template], labels: Sequence[str]) -> dict[str, Question]:
+    """Return what an endpoint is asked, by the id of the template.
+
+    Raises:
+        EyechartError: a template asks about one label at a time, which is read from likelihoods alone.
+    """
+    for template in templates:
+        if template.kind == "yes-no":
+            raise EyechartError(
+                f"template {template.id} is read from likelihoods, which an endpoint does not tell",
+                "leave out templates of the kind yes-no",
+            )
+    return {question.template.id: question for question in questions(templates, labels)}
+
+
+def every_question(image_ids: Sequence[str], asked: Mapping[str, Question]) -> list[Asked]:
+    """Return every question about every image, all of an image together."""
+    return [Asked(name, template, one.text) for name in image_ids for template, one in asked.items()]
 
 
 def ask_endpoint(
-    endpoint: Endpoint, asked: Sequence[Question], images: Mapping[str, Pixels], journal: Journal
+    endpoint: Endpoint, asked: Sequence[Asked], images: Mapping[str, Pixels], journal: Journal
 ) -> pd.DataFrame:
     """Ask the questions that the journal does not answer; answers are added to it as they come.
 
@@ -59,13 +72,13 @@ def ask_endpoint(
 
 
 async def _ask(
-    endpoint: Endpoint, waiting: Sequence[Question], images: Mapping[str, Pixels], journal: Journal
+    endpoint: Endpoint, waiting: Sequence[Asked], images: Mapping[str, Pixels], journal: Journal
 ) -> list[tuple[str, str]]:
     """Ask at most ``concurrency`` questions at a time; returns those without an answer, with the reason."""
     places = asyncio.Semaphore(endpoint.config.concurrency)
     aside: list[tuple[str, str]] = []
 
-    async def one(question: Question) -> NoAnswerError | None:
+    async def one(question: Asked) -> NoAnswerError | None:
         async with places:
             try:
                 answer = await endpoint.ask(images[question.image_id], question.text)
@@ -103,23 +116,19 @@ async def _watch(tasks: list[asyncio.Task[NoAnswerError | None]], give_up_after:
 
 
 def graded(
-    journal: Journal, table: pd.DataFrame, labels: Sequence[str], templates: Sequence[Template], arm: str
+    journal: Journal, table: pd.DataFrame, labels: Sequence[str], asked: Mapping[str, Question], arm: str
 ) -> pd.DataFrame:
-    """Return the answers table (see :func:`eyechart.exam.examine`).
+    """Return the answers table (see :mod:`eyechart.exam.shards`).
 
     It has choices only if the first tokens tell every label in every answer. Where some answers lack them,
     the others are those of which the endpoint was least sure, and no fair sample of the exam. The ``logp`` of
     a choice is of the first token, not of the whole candidate.
     """
     place = {name: i for i, name in enumerate(table["image_id"])}
-    order = [template.id for template in templates]
+    order = list(asked)
     rows = sorted(journal.rows, key=lambda row: (order.index(row["template"]), place[row["image_id"]]))
     found = pd.DataFrame([{name: row[name] for name in ("image_id", "template", "text")} for row in rows])
-    scores = [label_scores(row["first"], labels) for row in rows]
+    scores = [label_scores(row["first"], asked[row["template"]].candidates) for row in rows]
     whole = all(told is not None for told in scores)
     found["scores"] = pd.Series(scores if whole else [None] * len(rows), dtype=object)
-    answers = grade_answers(found, table, labels, arm, partial=True)
-    by_id = {template.id: template for template in templates}
-    answers["template_split"] = [by_id[name].split for name in answers["template"]]
-    answers["prompt"] = [by_id[name].question(labels) for name in answers["template"]]
-    return answers
+    return grade_answers(found, table, labels, arm, partial=True, asked=asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,15 +84,24 @@ def gallery_cards(inputs: Inputs) -> list[Card]:
         return []
     answers = inputs.answers[inputs.answers["image_id"].isin(inputs.gallery["image_id"])]
     by_image = dict(iter(answers.groupby("image_id", sort=False)))
+    prompts = _prompts(inputs)
     cards = [
-        _card(image, by_image[image_id], inputs.labels)
+        _card(image, by_image[image_id], inputs.labels, prompts)
         for image_id, image in zip(inputs.gallery["image_id"], inputs.gallery["image"], strict=True)
         if image_id in by_image
     ]
     return sorted(cards, key=lambda card: (inputs.labels.index(card.label), card.level, card.image_id))
 
 
-def _card(png: bytes, answers: pd.DataFrame, labels: tuple[str, ...]) -> Card:
+def _prompts(inputs: Inputs) -> dict[str, str]:
+    """Return the exact string behind each name of a prompt; several that share a name below each other."""
+    if inputs.prompts is None:
+        return {}
+    once = inputs.prompts.drop_duplicates(["prompt", "text"])
+    return dict(once.groupby("prompt")["text"].agg("\n".join))
+
+
+def _card(png: bytes, answers: pd.DataFrame, labels: tuple[str, ...], prompts: Mapping[str, str]) -> Card:
     from PIL import Image
 
     with Image.open(io.BytesIO(png)) as image:
@@ -114,7 +123,9 @@ def _card(png: bytes, answers: pd.DataFrame, labels: tuple[str, ...]) -> Card:
         content=str(first["content"]),
         said=tuple(_said(str(arm), part, labels) for arm, part in asked.groupby("arm", sort=False)),
         prompts=tuple(
-            answers.drop_duplicates("prompt")[["template", "prompt"]].itertuples(index=False, name=None)
+            (str(row["template"]), prompts[row["prompt"]])
+            for row in records(answers.drop_duplicates("prompt"))
+            if row["prompt"] in prompts
         ),
         others=tuple(
             (str(row["arm"]), str(row["template"]), str(row["readout"]), _words(row), bool(row["correct"]))

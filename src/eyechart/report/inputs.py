@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from eyechart.exam.shards import finished
 from eyechart.runs import Run
 
 
@@ -24,7 +25,7 @@ class Inputs:
         arms: the arms that are there, in the order of the study.
         unfinished: arms that have no DONE file.
         proofs: per arm, what tuning changed.
-        answers, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
+        answers, prompts, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
         gallery: images to show, with the columns image_id and image (PNG bytes).
@@ -42,6 +43,7 @@ class Inputs:
     unfinished: tuple[str, ...]
     proofs: dict[str, dict[str, Any]]
     answers: pd.DataFrame | None
+    prompts: pd.DataFrame | None
     content: pd.DataFrame | None
     distance: pd.DataFrame | None
     stages: pd.DataFrame | None
@@ -61,7 +63,7 @@ def read_inputs(run: Run) -> Inputs:
     """
     arms = run.arms()
     dataset = _json(run, "dataset.json", {})
-    answers = _of_arms(run, arms, "answers.parquet")
+    answers = _of_arms(run, [arm for arm in arms if finished(run, arm)], "answers")
     return Inputs(
         run=run,
         config=run.config,
@@ -75,6 +77,7 @@ def read_inputs(run: Run) -> Inputs:
             arm: run.read_json(f"arms/{arm}/proof.json") for arm in arms if run.has(f"arms/{arm}/proof.json")
         },
         answers=answers,
+        prompts=_of_arms(run, arms, "prompts.parquet"),
         content=_of_arms(run, arms, "content.parquet"),
         distance=_of_arms(run, arms, "distance.parquet"),
         stages=_of_arms(run, arms, "stages.parquet"),

@@ -1,0 +1,153 @@
+"""The exam of one subject on a whole dataset: block by block, each stored and forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from eyechart.dataset import Dataset
+from eyechart.dataset.ahead import ahead
+from eyechart.exam.answers import Row
+from eyechart.exam.blocks import batches, blocks
+from eyechart.exam.config import ExamConfig
+from eyechart.exam.content_free import colour_of, keep_colour
+from eyechart.exam.engine import Scheme
+from eyechart.exam.examiner import Examiner
+from eyechart.exam.items import prompt_rows
+from eyechart.exam.processes import Processes
+from eyechart.exam.prompts import write_prompts
+from eyechart.exam.schemes import check_schemes
+from eyechart.exam.shards import IMAGE_COLUMNS, column, finished, remove_unfinished, write_answers
+from eyechart.progress import track
+from eyechart.runs import Run, peak_rss_mib
+from eyechart.subjects.model import ModelSubject, Pixels
+
+SPLIT = "test"
+
+
+def examine(
+    run: Run,
+    arm: str,
+    subject: ModelSubject,
+    dataset: Dataset,
+    config: ExamConfig,
+    *,
+    seed: int,
+    processes: Processes,
+    say: Callable[[str], None],
+) -> None:
+    """Ask a subject about every test image; what the run has answered before is not asked again.
+
+    Files ``arms/ARM/answers`` (see :mod:`eyechart.exam.shards`), ``arms/ARM/prompts.parquet`` and
+    ``arms/ARM/exam.json``. Memory does not grow with the number of images, but for their rows of the dataset.
+
+    Args:
+        run: the run's folder.
+        arm: what the answers are filed under.
+        subject: the model.
+        dataset: the dataset.
+        config: settings.
+        seed: the run's seed.
+        processes: who shares the work.
+        say: where progress is told.
+
+    Raises:
+        EyechartError: an image is damaged, the disk is full, or another process failed.
+    """
+    with processes.together():
+        if processes.first:
+            remove_unfinished(run, arm)
+            keep_colour(run, dataset)
+    table = dataset.table(SPLIT)[[*IMAGE_COLUMNS, "height", "width"]]
+    with processes.together():  # who writes which shard is settled before any is written
+        before = finished(run, arm)
+        examiner = Examiner(subject, arm, dataset.labels, config, colour_of(run), seed)
+        if processes.first:
+            write_prompts(run, arm, prompt_rows(examiner.items))
+            _keep_engine(run, arm, subject, dataset, table, examiner)
+    examiner.scheme = engine_of(run, arm)
+    cut = blocks(len(table), config.block)
+    waiting = [number for number in range(len(cut)) if number not in before]
+    if before:
+        say(f"{arm}: {len(before)} of {len(cut)} blocks of images were answered before")
+    with processes.together():
+        steps = _steps(table, cut, waiting[processes.number :: processes.count], config.batch)
+        loaded = ahead(partial(_load, dataset, table), steps, workers=1)
+        shown = track(loaded, f"{arm}: exam", len(steps)) if processes.first else loaded
+        _answer(run, arm, examiner, shown)
+    peaks = processes.gather(peak_rss_mib())
+    if processes.first:
+        run.write_json(_took(run, arm, len(table), examiner, peaks), f"arms/{arm}/exam.json")
+
+
+def engine_of(run: Run, arm: str) -> Scheme:
+    """Return how an arm is asked, settled when its exam began (see :mod:`eyechart.exam.schemes`)."""
+    scheme: Scheme = run.read_json(f"arms/{arm}/exam.json")["engine"]["scheme"]
+    return scheme
+
+
+def _keep_engine(
+    run: Run, arm: str, subject: ModelSubject, dataset: Dataset, table: pd.DataFrame, examiner: Examiner
+) -> None:
+    """Settle how the subject is asked, on the first image."""
+    if not run.has(f"arms/{arm}/exam.json"):
+        (image,) = dataset.images(SPLIT, table["image_id"].iloc[:1])
+        checked = check_schemes(subject, image, examiner.asks((image.shape[0], image.shape[1])))
+        run.write_json({"engine": asdict(checked)}, f"arms/{arm}/exam.json")
+
+
+class _Step(NamedTuple):
+    """One batch of a block: the block's number, rows of the table, whether it is the block's last."""
+
+    number: int
+    places: list[int]
+    last: bool
+
+
+def _steps(table: pd.DataFrame, cut: Sequence[range], numbers: Sequence[int], batch: int) -> list[_Step]:
+    """Return the batches of some blocks."""
+    sizes = list(zip(table["height"], table["width"], strict=True))
+    found = []
+    for number in numbers:
+        parts = batches(cut[number], sizes, batch)
+        found += [_Step(number, places, places is parts[-1]) for places in parts]
+    return found
+
+
+def _load(dataset: Dataset, table: pd.DataFrame, step: _Step) -> tuple[_Step, pd.DataFrame, list[Pixels]]:
+    rows = table.iloc[step.places]
+    return step, rows, dataset.images(SPLIT, rows["image_id"])
+
+
+def _answer(
+    run: Run, arm: str, examiner: Examiner, loaded: Iterable[tuple[_Step, pd.DataFrame, list[Pixels]]]
+) -> None:
+    """Answer batch by batch; write each block when it is complete."""
+    answered: list[tuple[int, Row]] = []
+    for step, rows, images in loaded:
+        place = dict(zip(rows["image_id"], step.places, strict=True))
+        answered += [(place[row["image_id"]], row) for row in examiner.answer(rows, images)]
+        if step.last:
+            answered.sort(key=lambda entry: (*examiner.order_of(entry[1]), entry[0]))
+            write_answers(run, arm, pd.DataFrame([row for _, row in answered]), step.number)
+            answered = []
+
+
+def _took(
+    run: Run, arm: str, images: int, examiner: Examiner, peaks: Sequence[float | None]
+) -> dict[str, Any]:
+    """Return what an exam took; seconds are those of all processes, also of such as were stopped."""
+    seconds = float(sum(part.sum() for part in column(run, arm, "seconds")))
+    return {
+        "engine": run.read_json(f"arms/{arm}/exam.json")["engine"],
+        "images": images,
+        "questions": sum(len(item.questions) for item in examiner.items),
+        "seconds": seconds,
+        "images_per_second": images / seconds,
+        "processes": len(peaks),
+        "peak_rss_mib": peaks,
+    }

@@ -1,0 +1,132 @@
+"""An exam in a run folder: killed and taken up, shared by processes, and the same table every time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sit_exam
+
+from eyechart.dataset import Dataset, DatasetConfig, build_dataset
+from eyechart.exam.content_free import colour_of, mean_colour
+from eyechart.exam.shards import finished
+from eyechart.runs import Run
+from eyechart.seeds import rng
+from eyechart.subjects.model import ModelSubject
+
+KILLS = 4
+
+
+@pytest.fixture(scope="module")
+def saved(internvl: ModelSubject, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("subject") / "tiny"
+    internvl.model.save_pretrained(folder)
+    internvl.processor.save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    config = DatasetConfig(crop=48, test_contents=3, clean_per_content=1, train_images=32, levels=(3, 5))
+    return build_dataset(config, tmp_path_factory.mktemp("datasets"))
+
+
+@pytest.fixture(scope="module")
+def whole(saved: str, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Return a run whose exam nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole")
+    process = started(sit_exam.sit, saved, str(dataset.path), str(out))
+    process.join()
+    assert process.exitcode == 0
+    return Run(out)
+
+
+def started(function: Any, *args: Any) -> Any:
+    """Start a real process; the modules are imported once, in the server that it is forked from."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["sit_exam", "transformers.models.internvl.modeling_internvl"])
+    process = context.Process(target=function, args=args)
+    process.start()
+    return process
+
+
+def table(run: Run) -> pd.DataFrame:
+    return run.read_table("arms/base/answers").drop(columns="seconds")
+
+
+def test_every_question_is_answered_once_and_accounted_for(whole: Run, dataset: Dataset) -> None:
+    asked, found = dataset.table("test"), table(whole)
+    assert len(found) == len(asked) * (3 + 1)  # a choice, two texts; a yes-no row
+    assert not found.duplicated(["image_id", "template", "readout", "repeat"]).any()
+    first = found[found["readout"] == "choose"]
+    assert first["image_id"].tolist() == asked["image_id"].tolist()
+    prompts = whole.read_table("arms/base/prompts.parquet")
+    assert set(prompts["prompt"]) == set(found["prompt"])
+    assert prompts[prompts["template"] == "yes-no-is-there"]["about"].tolist() == list(dataset.labels)
+    took = whole.read_json("arms/base/exam.json")
+    assert took["images"] == len(asked)
+    assert took["questions"] == 1 + len(dataset.labels)
+    assert took["engine"]["scheme"] == "shared"
+    assert took["seconds"] == pytest.approx(whole.read_table("arms/base/answers")["seconds"].sum())
+    assert took["peak_rss_mib"][0] > 100
+    mean = np.mean([mean_colour(image) for image in dataset.images("test")], axis=0)
+    np.testing.assert_allclose(colour_of(whole), mean)
+
+
+def test_a_run_killed_at_any_moment_gives_the_same_table(
+    whole: Run, saved: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    run, draw, counts = Run(tmp_path), rng(0, "kill"), [0]
+    for _ in range(KILLS):
+        process = started(sit_exam.sit, saved, str(dataset.path), str(tmp_path))
+        while len(finished(run, "base")) == counts[-1] and process.is_alive():
+            time.sleep(0.001)
+        time.sleep(draw.uniform(0, 0.1))
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        counts.append(len(finished(run, "base")))
+    assert counts[1] < len(finished(whole, "base"))  # else nothing was interrupted
+    left = tmp_path / "arms/base/answers/.00001.parquet.1.partial"
+    left.write_bytes(b"PAR1")
+    last = started(sit_exam.sit, saved, str(dataset.path), str(tmp_path))
+    last.join()
+    assert last.exitcode == 0
+    assert not left.exists()
+    pd.testing.assert_frame_equal(table(run), table(whole), check_exact=True)
+    told = (tmp_path / "told-0.txt").read_text(encoding="utf-8")
+    assert f"{counts[-1]} of {len(finished(whole, 'base'))} blocks of images were answered before" in told
+
+
+def test_two_processes_give_the_same_table(whole: Run, saved: str, dataset: Dataset, tmp_path: Path) -> None:
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    given = [str(Path(sit_exam.__file__)), saved, str(dataset.path), str(tmp_path)]
+    done = subprocess.run([*launch, *given], capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    run = Run(tmp_path)
+    pd.testing.assert_frame_equal(table(run), table(whole), check_exact=True)
+    took = run.read_json("arms/base/exam.json")
+    assert took["processes"] == len(took["peak_rss_mib"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "told"), [("fail", "process 1 failed: a picture is damaged"), ("die", "another process of this")]
+)
+def test_what_ends_one_process_ends_the_other(how: str, told: str, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    both = [started(sit_exam.fail_together, number, port, str(tmp_path), how) for number in (0, 1)]
+    for process in both:
+        process.join(60)
+        assert not process.is_alive()
+    assert told in (tmp_path / "0.txt").read_text(encoding="utf-8")
