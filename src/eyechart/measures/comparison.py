@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,14 @@ from eyechart.measures.statistics import (
 QUESTION = ["template", "template_split", "readout"]
 COMPARED = [
     *QUESTION,
-    *("arm", "base", "n", "contents", "difference", "low", "high", "p", "p_holm"),
+    *("arm", "base", "n", "contents", "accuracy", "base_accuracy"),
+    *("difference", "low", "high", "p", "p_holm"),
     *("balanced_difference", "balanced_low", "balanced_high", "balanced_p", "balanced_p_holm"),
+]
+RECALLS = [
+    *QUESTION,
+    *("arm", "base", "label", "n", "contents", "accuracy", "base_accuracy"),
+    *("difference", "low", "high", "p", "p_holm"),
 ]
 GAP = ["arm", "readout", "n", "contents", "train_accuracy", "held_out_accuracy", "gap", "low", "high"]
 
@@ -45,24 +52,41 @@ def compare_arms(
         seed: of the bootstrap and the permutations.
 
     Returns:
-        One row per template, readout and arm: n, contents; difference, low, high, p, p_holm; the same with
-        ``balanced_`` before it. Intervals are at 95 %, by a bootstrap over contents.
+        One row per template, readout and arm: n, contents, both accuracies; difference, low, high, p, p_holm;
+        the same with ``balanced_`` before it. Intervals are at 95 %, by a bootstrap over contents.
 
     Raises:
         EyechartError: no answers of ``base``, or none on images that an arm shares with it.
     """
-    if base not in set(answers["arm"]):
-        raise EyechartError(f"There are no answers of the arm {base!r}.", "Examine it, or name another base.")
-    rows = []
-    for keys, part in headline(answers).groupby(QUESTION, sort=False):
-        ours = part[part["arm"] == base]
-        for arm, theirs in part[part["arm"] != base].groupby("arm", sort=False):
-            row = _compare(theirs, ours, labels, f"{arm} and {base}, {' / '.join(map(str, keys))}", seed)
-            rows.append(dict(zip(QUESTION, keys, strict=True)) | {"arm": arm, "base": base} | row)
+    rows = [row | _accuracies(both) | _compare(both, labels, seed) for row, both in _pairs(answers, base)]
     table = pd.DataFrame(rows, columns=COMPARED)
     for measure in ("", "balanced_"):
         table[f"{measure}p_holm"] = holm(table[f"{measure}p"])
     return table
+
+
+def compare_labels(
+    answers: pd.DataFrame, labels: Sequence[str], base: str = "base", seed: int = 0
+) -> pd.DataFrame:
+    """Return the recall of every label by every arm minus that by ``base``, as :func:`compare_arms` does.
+
+    Holm's correction runs over all rows of the table. A label without images in common has no row.
+
+    Returns:
+        One row per template, readout, arm and label with the columns of ``RECALLS``.
+
+    Raises:
+        EyechartError: no answers of ``base``, or none on images that an arm shares with it.
+    """
+    rows = []
+    for row, both in _pairs(answers, base):
+        for label in labels:
+            mine = both[both["label"] == label]
+            if len(mine):
+                found = _accuracies(mine) | _compare(mine, labels, seed)
+                rows.append(row | {"label": label} | found)
+    table = pd.DataFrame(rows, columns=RECALLS)
+    return table.assign(p_holm=holm(table["p"]))
 
 
 def template_gap(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -127,10 +151,23 @@ def agreement(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _compare(
-    theirs: pd.DataFrame, ours: pd.DataFrame, labels: Sequence[str], where: str, seed: int
-) -> dict[str, float]:
-    both = _on_same_images(theirs, ours, where)
+def _pairs(answers: pd.DataFrame, base: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Yield each question and arm beside ``base``: its keys, and the images that both have answered."""
+    if base not in set(answers["arm"]):
+        raise EyechartError(f"There are no answers of the arm {base!r}.", "Examine it, or name another base.")
+    for keys, part in headline(answers).groupby(QUESTION, sort=False):
+        ours = part[part["arm"] == base]
+        for arm, theirs in part[part["arm"] != base].groupby("arm", sort=False):
+            both = _on_same_images(theirs, ours, f"{arm} and {base}, {' / '.join(map(str, keys))}")
+            yield dict(zip(QUESTION, keys, strict=True)) | {"arm": arm, "base": base}, both
+
+
+def _accuracies(both: pd.DataFrame) -> dict[str, float]:
+    theirs, ours = ((both[f"predicted_{who}"] == both["label"]).fillna(False) for who in "ab")
+    return {"accuracy": float(theirs.mean()), "base_accuracy": float(ours.mean())}
+
+
+def _compare(both: pd.DataFrame, labels: Sequence[str], seed: int) -> dict[str, float]:
     a = code(both.rename(columns={"predicted_a": "predicted"}), labels)
     b = code(both.rename(columns={"predicted_b": "predicted"}), labels)
     true = np.eye(len(labels))[a.true]
