@@ -149,6 +149,7 @@ def test_a_phrase_with_two_meanings_is_refused(tmp_path: Path) -> None:
     text = """
 no distortion: clean
 labels: {blur: [blur, grain], noise: [grain]}
+instead: {}
 alone: {}
 off-list: []
 generic: {nouns: [artifact], adjectives: [distorted]}

@@ -18,9 +18,21 @@ STARTS = frozenset(
     words_of("it its it's this that that's the there there's i i'd i'm they which")
     + words_of("maybe perhaps possibly probably likely rather")
 )
+# What is praised is no distortion: "the contrast is good", "adequate exposure".
+PRAISE = frozenset(
+    words_of(
+        "good great excellent normal balanced appropriate adequate sufficient proper perfect decent rich"
+    )
+)
+WELL = PRAISE.union(words_of("fine ok okay acceptable well natural"))
+ADVERBS = frozenset(
+    words_of("very quite rather relatively also all still pretty just really perfectly generally")
+)
 VERBS = frozenset(words_of("is are has have it there looks appears shows seems"))
-ABSENT = frozenset(words_of("no none false absent"))
-DENIALS = frozenset(words_of("no not never without neither nor non un hardly zero lacks lacking cannot"))
+ABSENT = frozenset(words_of("no none false absent wrong incorrect"))
+DENIALS = frozenset(
+    words_of("no not never without neither nor non un hardly zero lacks lacking cannot thought")
+)
 PAIRS = frozenset([("free", "of"), ("free", "from"), ("lack", "of"), ("absence", "of")])
 DENIAL_PAIRS = PAIRS | {("rather", "than"), ("instead", "of")}
 # "no" denies the noun that follows; "not" only where the noun is "any", or is what someone sees or has.
@@ -50,17 +62,18 @@ def clauses(text: str) -> list[list[str]]:
 
 
 def denial_before(clause: list[str], start: int) -> bool:
-    """Say whether something before word ``start`` of the clause denies what stands there."""
-    return any(_denies(clause, i) for i in range(start))
+    """Say whether something before word ``start`` of the clause denies what stands there, or praises it."""
+    return any(_denies(clause, i) for i in range(start)) or (start > 0 and clause[start - 1] in PRAISE)
 
 
 def denial_after(clause: list[str], end: int) -> bool:
-    """Say whether what ends before word ``end`` is denied: "noise free", "noise is not", "noise: no"."""
-    first, second = (*clause[end : end + 2], "", "")[:2]
+    """Say whether what ends before word ``end`` is denied or praised: "noise free", "noise is not"."""
+    words = [word for word in clause[end : end + 4] if word not in ADVERBS]
+    first, second = (*words, "", "")[:2]
     if first == ":":
         return second in ABSENT
     if first in ("is", "are", "was"):
-        return second == "not" or second in ABSENT
+        return second == "not" or second in ABSENT | WELL
     return first in ("free", "absent", "none")
 
 
@@ -70,6 +83,8 @@ def denies_noun(clause: list[str], start: int) -> bool:
         between = clause[i + 1 : start]
         if PARTIAL.intersection(between) or not _denies(clause, i):
             continue
+        if "not" in clause[max(0, i - 2) : i]:
+            continue  # "not free of distortion"
         if clause[i] in NOUN_DENIALS or tuple(clause[i : i + 2]) in PAIRS or PERCEIVED.intersection(between):
             return True
     return False

@@ -23,6 +23,7 @@ class Lexicon:
     Attributes:
         words: (phrase, label) that hold wherever they stand.
         alone: (phrase, label) that hold only where a clause says nothing else.
+        instead: (label, the labels that stand in for it where an exam does not have it).
         off_list: phrases that name a distortion which is no label.
         nouns: words for any distortion ("artifacts").
         adjectives: words for an image that has one ("distorted").
@@ -31,6 +32,7 @@ class Lexicon:
 
     words: tuple[tuple[Phrase, str], ...]
     alone: tuple[tuple[Phrase, str], ...]
+    instead: tuple[tuple[str, tuple[str, ...]], ...]
     off_list: tuple[Phrase, ...]
     nouns: frozenset[Phrase]
     adjectives: frozenset[Phrase]
@@ -65,11 +67,12 @@ def _shipped() -> Lexicon:
 
 def _read(path: Path) -> Lexicon:
     found = read_yaml(path)
-    refuse_unknown(found, ("no distortion", "labels", "alone", "off-list", "generic"), str(path))
+    refuse_unknown(found, ("no distortion", "labels", "instead", "alone", "off-list", "generic"), str(path))
     refuse_unknown(found["generic"], ("nouns", "adjectives"), f"{path}, generic")
     lexicon = Lexicon(
         words=_pairs(found["labels"]),
         alone=_pairs(found["alone"]),
+        instead=tuple((label, tuple(others)) for label, others in found["instead"].items()),
         off_list=_phrases(found["off-list"]),
         nouns=frozenset(_phrases(found["generic"]["nouns"])),
         adjectives=frozenset(_phrases(found["generic"]["adjectives"])),
@@ -88,12 +91,18 @@ def words_of(text: str) -> Phrase:
 def meanings(lexicon: Lexicon, labels: tuple[str, ...]) -> Meanings:
     """Return what each phrase means in an exam with ``labels``.
 
-    A lexicon label that the exam does not have is off-list; a label's own name always means that label.
+    A lexicon label that the exam does not have, nor one instead of it, is off-list; a label's own name always
+    means that label.
     """
+    instead = dict(lexicon.instead)
+
+    def meaning(label: str) -> str:
+        return next((name for name in (label, *instead.get(label, ())) if name in labels), OFF_LIST)
+
+    own = {words_of(label): label for label in labels}
     words: dict[Phrase, str] = dict.fromkeys(lexicon.off_list, OFF_LIST)
-    words |= {phrase: label if label in labels else OFF_LIST for phrase, label in lexicon.words}
-    words |= {words_of(label): label for label in labels}
-    alone = {phrase: label if label in labels else OFF_LIST for phrase, label in lexicon.alone}
+    words |= {phrase: meaning(label) for phrase, label in lexicon.words} | own
+    alone = {phrase: meaning(label) for phrase, label in lexicon.alone} | own
     longest = max(len(phrase) for phrase in words)
     return Meanings(MappingProxyType(words), MappingProxyType(alone), longest)
 
