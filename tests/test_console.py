@@ -1,0 +1,85 @@
+"""Console tables after an exam and a comparison: the right numbers, 80 columns, hostile strings kept out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from answers import ABC, answers
+
+from eyechart.exam.console import comparison, exam_summary, show
+from eyechart.measures.comparison import compare_arms, compare_labels
+
+
+def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *parts: object) -> str:
+    monkeypatch.setenv("COLUMNS", "80")
+    show(*parts)  # type: ignore[arg-type]
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    return out
+
+
+def exam(repeats: int = 0, same: bool = False) -> pd.DataFrame:
+    """Return two wordings of long names; with ``same`` all repeats give one text in spite of entropy."""
+    generator = np.random.default_rng(0)
+    label = list(generator.choice(ABC, 60))
+    parts = []
+    for template, split in (("q-insight-json-open", "train"), ("paper-classify-list", "held-out")):
+        for repeat in range(repeats + 1):
+            named = ["a"] * 60 if same else list(generator.choice(np.array([*ABC, None], dtype=object), 60))
+            told = {"template": template, "split": split, "readout": "generate", "repeat": repeat}
+            parts.append(answers(label, named, **told).assign(entropy=3.0))  # type: ignore[arg-type]
+    parts.append(answers(label, label, template="[red]x[/red]", readout="choose"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_an_exam_in_eighty_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = exam()
+    out = shown(capsys, monkeypatch, *exam_summary(table, ABC))
+    mine = table[table["template"] == "q-insight-json-open"]
+    line = next(line for line in out.splitlines() if line.startswith("q-insight-json-open"))
+    assert f"{100 * mine['correct'].mean():.1f}" in line
+    assert f"{100 * mine['predicted'].isna().mean():.1f}" in line
+    assert "60 images of 60 contents. Chance 33.3" in out
+    assert "train minus held-out wordings (generate)" in out
+    assert "[red]x[/red]" in out
+    assert "repeats" not in out
+
+
+def test_repeats_have_a_table_of_their_own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shown(capsys, monkeypatch, *exam_summary(exam(repeats=3), ABC))
+    assert "3 repeats" in out
+    assert "Nothing was sampled" not in out
+
+
+def test_repeats_that_were_not_sampled_are_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shown(capsys, monkeypatch, *exam_summary(exam(repeats=3, same=True), ABC))
+    assert "Nothing was sampled" in out
+    assert "3 repeats" not in out
+
+
+def test_too_few_contents_for_so_many_comparisons_are_told(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label, content = ["a", "b"] * 20, [f"content {i // 10}" for i in range(40)]
+    both = pd.concat(
+        [
+            answers(label, label, content=content, arm="two"),
+            answers(label, ["c"] * 40, content=content, arm="one"),
+        ]
+    )
+    found = pd.concat(
+        [
+            compare_arms(both, ABC, base="one").assign(label="all"),
+            compare_labels(both, ABC, base="one"),
+        ]
+    ).rename(columns={"arm": "run", "base": "reference", "base_accuracy": "reference_accuracy"})
+    out = shown(capsys, monkeypatch, *comparison(found.assign(examined="base")))
+    assert "4 contents are too few" in out
+    assert "No single label differs" in out
