@@ -141,7 +141,7 @@ def fidelity(
     from eyechart.subjects.loading import load_subject
 
     names = list(registry()) if types == "all" else [find(name.strip()).name for name in types.split(",")]
-    width, height = _size(size)
+    width, height = read_size(size)
     path, table = audit(load_subject(subject, load), names, height, width, pictures)
     share = path.seen_pixels / (path.width * path.height)
     typer.echo(f"sees {path.seen_pixels:,} pixels of {path.width} x {path.height} ({share:.0%})")
@@ -150,7 +150,7 @@ def fidelity(
         table.to_csv(out, index=False)
 
 
-def _size(told: str) -> tuple[int, int]:
+def read_size(told: str) -> tuple[int, int]:
     """Return the width and height of a text such as "512x384"."""
     found = re.fullmatch(r"(\d+)\s*x\s*(\d+)", told)
     if not found:

@@ -97,13 +97,11 @@ class Endpoint:
         if len(url) > self.config.max_image_mb * 1e6:
             size = f"{len(url) / 1e6:.1f} MB as a lossless data URL"
             raise NoAnswerError(f"not sent: {size}, over {self.config.max_image_mb:g} MB", silent=False)
-        picture = {"type": "image_url", "image_url": {"url": url, "detail": "high"}}  # high: not shrunk first
-        messages = [{"role": "user", "content": [picture, {"type": "text", "text": question}]}]
         # The openai package bounds each wait for data; this bounds all of them, trickling replies included.
         longest = (self.config.retries + 1) * (self.config.timeout + LONGEST_WAIT)
         try:
             async with asyncio.timeout(longest):
-                body, without = await self._agreed(messages)
+                body, without = await self._agreed(conversation(question, url))
         except TimeoutError:
             raise NoAnswerError(f"no whole reply within {longest:g} s") from None
         answer = read_reply(body)
@@ -178,6 +176,17 @@ class Endpoint:
         """Return an endpoint's text without the key, should it repeat it."""
         key = self._key
         return text.replace(key, "[the key]") if key is not None and len(key) >= _SECRET else text
+
+
+def conversation(question: str, url: str) -> list[dict[str, Any]]:
+    """Return the conversation that is sent: one turn, the image before the question.
+
+    Args:
+        question: what is asked.
+        url: the image as a data URL.
+    """
+    picture = {"type": "image_url", "image_url": {"url": url, "detail": "high"}}  # high: not shrunk first
+    return [{"role": "user", "content": [picture, {"type": "text", "text": question}]}]
 
 
 class Pace:
