@@ -9,11 +9,13 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import owl  # noqa: E402
+import tiny  # noqa: E402
 from tiny_families import build, inputs  # noqa: E402
 
 from eyechart.errors import EyechartError  # noqa: E402
 from eyechart.subjects.components import components, families  # noqa: E402
 from eyechart.subjects.entering import image_token_id, visual_tokens  # noqa: E402
+from eyechart.subjects.model import ModelSubject  # noqa: E402
 from eyechart.subjects.prove import _changed  # noqa: E402
 from eyechart.subjects.stages import ENCODED, LAST, PROJECTED, _layers, stage_names, stages  # noqa: E402
 
@@ -101,6 +103,18 @@ def test_states_are_those_of_their_image(model_type: str) -> None:
     assert follow(before, after, row=1) == list(stage_names(model))
     apart = {name: float((before[name][0] - after[name][0]).abs().max()) for name in before}
     assert max(apart.values()) < 1e-4, apart
+
+
+def test_a_subject_gives_its_stages_whatever_the_sizes(subject: ModelSubject) -> None:
+    shown = [*tiny.images(2), *tiny.images(1, seed=1, side=84), *tiny.images(2, seed=2)]
+    for name in stage_names(subject.model):
+        together = subject.stage(shown, name, question="What is this?", batch=2)
+        alone = [subject.stage([image], name, question="What is this?")[0] for image in shown]
+        assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(together, alone, strict=True)), name
+        assert not torch.allclose(together[0], together[1], atol=1e-4), name
+    assert all(map(torch.equal, subject.stage(shown, PROJECTED), subject.visual_tokens(shown)))
+    with pytest.raises(EyechartError, match="has no stage 'retina'"):
+        subject.stage(shown, "retina")
 
 
 def test_grids_of_two_sizes_are_told_apart() -> None:

@@ -158,16 +158,35 @@ class ModelSubject:
         Returns:
             For each image a tensor [tokens, width] in float32, on the CPU.
         """
+        return self.stage(images, "projector output", batch=batch)
+
+    def stage(
+        self, images: Sequence[Pixels], name: str, *, question: str = "", batch: int = 32
+    ) -> list[torch.Tensor]:
+        """Return the states at one stage (see :mod:`eyechart.subjects.stages`).
+
+        Args:
+            images: uint8 HWC RGB, of any sizes.
+            name: one of :func:`eyechart.subjects.stages.stage_names`.
+            question: what is asked of each image; most language models see it after the image's positions.
+            batch: images at a time.
+
+        Returns:
+            For each image a tensor [tokens, width] in float32, on the CPU.
+
+        Raises:
+            EyechartError: the model has no such stage.
+        """
         import torch
 
         from eyechart.progress import track
-        from eyechart.subjects.entering import visual_tokens
+        from eyechart.subjects.stages import stages
 
-        text, found = self.conversation(""), dict[int, torch.Tensor]()
+        text, found = self.conversation(question), dict[int, torch.Tensor]()
         with torch.no_grad(), self.precision():
-            for rows in track(by_size(images, batch), "encoding images"):
-                part = visual_tokens(self.model, self.inputs([images[i] for i in rows], text))
-                found |= zip(rows, part.float().cpu().chunk(len(rows)), strict=True)
+            for rows in track(by_size(images, batch), f"reading the {name}"):
+                states = stages(self.model, self.inputs([images[i] for i in rows], text), [name])[name]
+                found |= zip(rows, (one.float().cpu() for one in states), strict=True)
         return [found[i] for i in range(len(images))]
 
     def pixel_values(self, images: list[Pixels]) -> torch.Tensor:
