@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,32 +19,42 @@ LEXICON = load_lexicon()
 FOLDER = Path(__file__).with_name("answers")
 
 
-def read_by_hand() -> Iterator[Any]:
-    """Yield answers with what a person reads in them, and the question, if that matters."""
-    for path in sorted(FOLDER.glob("*.yaml")):
-        for group in yaml.safe_load(path.read_text(encoding="utf-8")):
-            question = asked(group) if "template" in group else None
-            for text, expected in group["answers"]:
-                yield pytest.param(text, question, expected, id=f"{path.stem}-{text[:40]}")
+def read_by_hand(files: str) -> list[Any]:
+    """Return answers with what a person reads in them, and the question, if that matters."""
+    return [
+        pytest.param(text, asked(group), expected, id=f"{path.stem}-{text[:40]}")
+        for path in sorted(FOLDER.glob(files))
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))
+        for text, expected in group["answers"]
+    ]
 
 
-def asked(group: dict[str, Any]) -> Question:
+def asked(group: dict[str, Any]) -> Question | None:
+    if "template" not in group:
+        return None
     order, about = group.get("order", 0), group.get("about")
     found = questions(load_templates(group["template"]), LABELS, orders=order + 1)
     return next(q for q in found if (q.order, q.about) == (order, about))
 
 
 def test_enough_answers_are_read_by_hand() -> None:
-    assert len(list(read_by_hand())) >= 600
+    assert len(read_by_hand("*.yaml")) >= 900
 
 
-@pytest.mark.parametrize(("text", "question", "expected"), list(read_by_hand()))
+@pytest.mark.parametrize(("text", "question", "expected"), read_by_hand("[!m]*.yaml"))
 def test_answers_read_by_hand(text: str, question: Question | None, expected: str) -> None:
     found = parse(text, LABELS, LEXICON, question)
     if expected in LABELS:
         assert found == Parsed("label", (expected,))
     else:
         assert found.status == expected
+
+
+@pytest.mark.parametrize(("text", "question", "expected"), read_by_hand("missed.yaml"))
+def test_what_is_missed_is_not_guessed(text: str, question: Question | None, expected: str) -> None:
+    found = parse(text, LABELS, LEXICON, question)
+    assert found.status in ("unparsed", "several")
+    assert found.labels != (expected,), "it is read now: move it to the answers that are"
 
 
 def test_several_names_its_labels_in_the_order_of_the_exam() -> None:

@@ -80,11 +80,12 @@ def verdict(text: str) -> bool | None:
 
 
 def _beside(words: list[str], i: int, known: Meanings) -> set[str]:
-    """Return what the phrases mean that stand right before and right after word ``i``."""
+    """Return what the phrases mean that stand right before word ``i``, and after it and perhaps a comma."""
+    after = i + 2 if words[i + 1 : i + 2] == [","] else i + 1
     spans = [
         span
         for length in range(1, known.longest + 1)
-        for span in (words[i + 1 : i + 1 + length], words[max(0, i - length) : i])
+        for span in (words[after : after + length], words[max(0, i - length) : i])
     ]
     return {known.words[tuple(span)] for span in spans if tuple(span) in known.words}
 
@@ -97,6 +98,6 @@ def _verdicts() -> tuple[frozenset[str], re.Pattern[str], re.Pattern[str]]:
     every = sorted(yes.union(*(words.no for words in spoken)), key=len, reverse=True)
     word = "|".join(map(re.escape, every))
     begins = re.compile(
-        rf"\W*({word})(?=\W*$|\s*[,.:;!\n。、(]|\s+-|\s+(?:there|it|its|it's|i|the|this|that)\b)"
+        rf"\W*(?:(?:i'd|i would|would|i) (?:say|answer) )?({word})(?=\W*$|\s*[,.:;!\n。、(]|\s+-|\s+(?:there|it|its|it's|i|the|this|that)\b)"
     )
     return yes, begins, re.compile(rf"\W*(?:{word})(?:\W+(?:(?:and|or)\W+)?(?:{word}))+\W*")

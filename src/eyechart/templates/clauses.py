@@ -16,7 +16,7 @@ BREAKS = frozenset(
 # A comma before one of these begins a clause; others may stand in a list: "no blur, noise or jitter".
 STARTS = frozenset(
     words_of("it its it's this that that's the there there's i i'd i'm they which")
-    + words_of("maybe perhaps possibly probably likely rather")
+    + words_of("maybe perhaps possibly probably likely rather main mainly quality image overall has")
 )
 # What is praised is no distortion: "the contrast is good", "adequate exposure".
 PRAISE = frozenset(
@@ -24,14 +24,14 @@ PRAISE = frozenset(
         "good great excellent normal balanced appropriate adequate sufficient proper perfect decent rich"
     )
 )
-WELL = PRAISE.union(words_of("fine ok okay acceptable well natural"))
+WELL = PRAISE.union(words_of("fine ok okay acceptable well natural minimal negligible"))
 ADVERBS = frozenset(
     words_of("very quite rather relatively also all still pretty just really perfectly generally")
 )
 VERBS = frozenset(words_of("is are has have it there looks appears shows seems"))
 ABSENT = frozenset(words_of("no none false absent wrong incorrect"))
 DENIALS = frozenset(
-    words_of("no not never without neither nor non un hardly zero lacks lacking cannot thought")
+    words_of("no not never without neither nor non un hardly zero lacks lacking cannot thought whether")
 )
 PAIRS = frozenset([("free", "of"), ("free", "from"), ("lack", "of"), ("absence", "of")])
 DENIAL_PAIRS = PAIRS | {("rather", "than"), ("instead", "of")}
@@ -74,20 +74,26 @@ def denial_after(clause: list[str], end: int) -> bool:
         return second in ABSENT
     if first in ("is", "are", "was"):
         return second == "not" or second in ABSENT | WELL
-    return first in ("free", "absent", "none")
+    return first in ("free", "absent", "none") or (first, second) == ("or", "not")
 
 
 def denies_noun(clause: list[str], start: int) -> bool:
     """Say whether the clause denies any of the noun at ``start``: "no artifacts", "I don't see any flaw"."""
     for i in range(start):
         between = clause[i + 1 : start]
-        if PARTIAL.intersection(between) or not _denies(clause, i):
+        if _partial(between) or not _denies(clause, i):
             continue
         if "not" in clause[max(0, i - 2) : i]:
             continue  # "not free of distortion"
         if clause[i] in NOUN_DENIALS or tuple(clause[i : i + 2]) in PAIRS or PERCEIVED.intersection(between):
             return True
     return False
+
+
+def _partial(between: list[str]) -> bool:
+    """Say whether a denial leaves something over: "no other flaws", but not "no blur or other flaws"."""
+    listed = between[-2:] == ["or", "other"] or between[-3:] == ["or", "any", "other"]
+    return not listed and not PARTIAL.isdisjoint(between)
 
 
 def _ends_clause(word: str, following: list[str]) -> bool:

@@ -33,7 +33,7 @@ IMAGE = (
 )
 NO_IMAGE = re.compile(
     rf"\b(?:as an? (?:\S+ )?ai|language model|sorry|apologi[sz]e|no {IMAGE}"
-    rf"|(?:do not|cannot) (?:see|have|view|access|find) (?:an |any |the |that |your )?{IMAGE}"
+    rf"|(?:do not|cannot) (?:see|have|view|access|find) (?:an? |any |the |that |your )?{IMAGE}"
     r"|(?:please|could you|can you) (?:provide|upload|share|attach|describe)"
     r"|need to see|without (?:seeing|viewing|access)|do not have the (?:ability|capability))"
 )
@@ -46,6 +46,8 @@ NO_OPINION = re.compile(
     r"|do not know|unsure|uncertain|unknown|not (?:sure|certain)"
     r"|(?:not clear|unclear) (?:what|which|whether|if|how))\b"
 )
+# Who sees no blur has looked.
+LOOKED = re.compile(r"\bcannot (?:\w+ )?(?:see|view|identify|recogni[sz]e) (?:any|a|much)\b")
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _clause(clause: list[str], known: Meanings, lexicon: Lexicon) -> Reading:
     if alone is not None:
         return Reading(says_good=True) if alone == lexicon.no_distortion else Reading(frozenset([alone]))
     mentions, says_none = _mentions(clause, known, lexicon)
-    if NO_OPINION.search(sentence) and not says_none:
+    if NO_OPINION.search(sentence) and not says_none and not LOOKED.search(sentence):
         return Reading(refuses=True)
     affirmed = frozenset(mention.meaning for mention in mentions if not mention.denied)
     return Reading(affirmed, frozenset(mention.meaning for mention in mentions if mention.denied), says_none)
