@@ -13,6 +13,7 @@ from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam import ExamConfig
 from eyechart.exam.processes import refuse_several
 from eyechart.inside import LadderConfig
+from eyechart.progress import track
 from eyechart.runs import Run
 from eyechart.subjects.names import resolve
 from eyechart.subjects.options import LoadOptions
@@ -94,7 +95,10 @@ def file_dataset(run: Run, dataset: Dataset, seed: int, say: Callable[[str], Non
     if not run.has("baselines.parquet"):
         say("baselines: majority and pixel statistics")
         with run.timer("baselines"):
-            images = (dataset.images("train"), dataset.images("test"))
+            images = [
+                track(dataset.each(split), f"pixel statistics, {split}", len(table))
+                for split, table in (("train", train), ("test", test))
+            ]
             answers = baseline_answers(train, images[0], test, images[1], seed=seed)
         run.write_table(answers, "baselines.parquet")
 

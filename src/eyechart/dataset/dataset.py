@@ -71,7 +71,7 @@ class Dataset:
             EyechartError: no such split, its file is damaged, or it has no picture of that name.
         """
         if image_ids is None:
-            return [decoded(row["image"]["bytes"], row["image_id"]) for row in self.rows(split)]
+            return list(self.each(split))
         wanted = list(image_ids)
         places = self._places(split)
         unknown = [name for name in wanted if name not in places]
@@ -89,6 +89,15 @@ class Dataset:
                 pictures = file.read_row_group(group, ["image"])["image"].combine_chunks().field("bytes")
             found |= {name: decoded(pictures[row].as_py(), name) for name, row in rows.items()}
         return [found[name] for name in wanted]
+
+    def each(self, split: str) -> Iterator[Pixels]:
+        """Yield every picture as uint8 HWC RGB, in row order; few are in memory at a time.
+
+        Raises:
+            EyechartError: no such split, or its file is damaged.
+        """
+        for row in self.rows(split):
+            yield decoded(row["image"]["bytes"], row["image_id"])
 
     def record(self) -> dict[str, Any]:
         """Return what ``dataset.json`` says: configuration, label map, counts, versions."""

@@ -34,4 +34,4 @@ class ExamConfig(BaseModel):
     temperature: float = Field(0.7, gt=0, allow_inf_nan=False)
     new_tokens: PositiveInt = 6
     batch: PositiveInt = 32
-    block: PositiveInt = 256
+    block: PositiveInt = 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ Pixels = NDArray[np.uint8]
 SMALLEST = 24  # pixels a side: three 8x8 blocks
 
 
-def pixel_features(images: Sequence[Pixels]) -> NDArray[np.float64]:
+def pixel_features(images: Iterable[Pixels]) -> NDArray[np.float64]:
     """Return the ten features of every image, in the order of ``FEATURES``.
 
     Args:

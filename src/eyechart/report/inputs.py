@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from eyechart.exam.shards import finished
+from eyechart.measures.coding import headline
 from eyechart.runs import Run
 
 
@@ -25,7 +26,8 @@ class Inputs:
         arms: the arms that are there, in the order of the study.
         unfinished: arms that have no DONE file.
         proofs: per arm, what tuning changed.
-        answers, prompts, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
+        answers: those of all arms that the headline numbers are of, with a column ``arm``.
+        prompts, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
         gallery: images to show, with the columns image_id and image (PNG bytes).
@@ -64,6 +66,8 @@ def read_inputs(run: Run) -> Inputs:
     arms = run.arms()
     dataset = _json(run, "dataset.json", {})
     answers = _of_arms(run, [arm for arm in arms if finished(run, arm)], "answers")
+    if answers is not None:
+        answers = headline(answers).reset_index(drop=True)
     return Inputs(
         run=run,
         config=run.config,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,9 @@ FOLDS = 5
 
 def baseline_answers(
     train_table: pd.DataFrame,
-    train_images: Sequence[NDArray[np.uint8]],
+    train_images: Iterable[NDArray[np.uint8]],
     test_table: pd.DataFrame,
-    test_images: Sequence[NDArray[np.uint8]],
+    test_images: Iterable[NDArray[np.uint8]],
     seed: int = 0,
 ) -> pd.DataFrame:
     """Return the answers of both baselines to the test images.
