@@ -15,9 +15,11 @@ class Capability(StrEnum):
 
     GENERATE = "generated text"
     CHOOSE = "log-likelihoods of whole candidates"
+    PROMPT = "exact prompts"
     COMPONENTS = "components"
     VISUAL_TOKENS = "visual tokens"
     STAGES = "stages"
+    WORDS = "word embeddings"
 
 
 OPEN_MODEL = frozenset(Capability)
@@ -48,13 +50,16 @@ def require(name: str, *needed: Capability) -> None:
     Raises:
         EyechartError: it lacks something; what, and which subject to name instead, is told.
     """
-    lacking = [one.value for one in Capability if one in needed and one not in capabilities(name)]
-    if lacking:
-        kind = (
-            "an endpoint gives text only" if is_endpoint(name) else "a clip: model chooses among labels only"
-        )
-        raise EyechartError(
-            f"{kind}: it has no {', no '.join(lacking)}",
-            "name the open model instead (a folder, or an id on the hub); eyechart exam takes endpoints and "
-            "clip: models",
-        )
+    missing = [one for one in Capability if one in needed and one not in capabilities(name)]
+    if missing:
+        raise lacking(name, *missing)
+
+
+def lacking(name: str, *missing: Capability) -> EyechartError:
+    """Return the refusal of a subject, by its name, that lacks some capabilities."""
+    kind = "an endpoint gives text only" if is_endpoint(name) else "a clip: model chooses among labels only"
+    return EyechartError(
+        f"{kind}: it has no {', no '.join(missing)}",
+        "name the open model instead (a folder, or an id on the hub); eyechart exam takes endpoints and "
+        "clip: models",
+    )

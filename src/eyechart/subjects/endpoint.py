@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from eyechart.subjects.capabilities import ENDPOINT
 from eyechart.subjects.images import data_url
 from eyechart.subjects.model import Pixels
 from eyechart.subjects.reply import Answer, NoAnswerError, read_reply
+from eyechart.subjects.subject import Subject
 
 LONGEST_WAIT = 120  # s; the openai package waits no longer than this before a retry
 _TOLD = 300  # characters of an endpoint's own message that are repeated
@@ -50,7 +52,7 @@ class EndpointConfig(BaseModel):
 MEASURED = frozenset({"max_tokens", "top_logprobs"})
 
 
-class Endpoint:
+class Endpoint(Subject):
     """An endpoint that answers questions on images; retries, waits and paces as its settings say.
 
     Requests go through the ``openai`` package. It tries again after a lost connection, a timeout and the
@@ -66,25 +68,54 @@ class Endpoint:
     capabilities = ENDPOINT
 
     def __init__(self, where: Address, key: str | None, config: EndpointConfig, seed: int = 0) -> None:
+        self.config, self.seed, self.model = config, seed, where.model
+        self.name = f"{where.url}#{where.model}"
+        self._url, self._key = where.url, key
+        self._refused: set[str] = set()
+        self.client = self._opened()
+
+    def _opened(self) -> Any:
+        """Return a client; one is good for one event loop, until it is closed."""
         try:
             from openai import AsyncOpenAI, DefaultAsyncHttpxClient
         except ImportError as error:
             raise EyechartError(
                 "endpoints need the openai package", "pip install 'eyechart[endpoints]'"
             ) from error
-        self.config, self.seed, self.model = config, seed, where.model
-        self._refused: set[str] = set()
-        self._key = key
-        hooks: dict[str, list[Any]] = {
-            "request": [Pace(config.requests_per_minute)] if config.requests_per_minute else []
-        }
-        self.client = AsyncOpenAI(
-            base_url=where.url,
-            api_key=key or "none",
-            max_retries=config.retries,
-            timeout=config.timeout,
+        pace = self.config.requests_per_minute
+        hooks: dict[str, list[Any]] = {"request": [Pace(pace)] if pace else []}
+        return AsyncOpenAI(
+            base_url=self._url,
+            api_key=self._key or "none",
+            max_retries=self.config.retries,
+            timeout=self.config.timeout,
             http_client=DefaultAsyncHttpxClient(event_hooks=hooks),
         )
+
+    def generate(self, images: Sequence[Pixels], question: str) -> list[str]:
+        """Return the text of the endpoint's answer to a question on each image, uint8 HWC RGB.
+
+        Raises:
+            EyechartError: a question got no answer.
+        """
+        try:
+            return asyncio.run(self._every(images, question))
+        except NoAnswerError as error:
+            raise EyechartError(
+                f"the endpoint gave no answer: {error}",
+                "eyechart exam sets such questions aside, and asks only what is missing when run again",
+            ) from None
+
+    async def _every(self, images: Sequence[Pixels], question: str) -> list[str]:
+        places = asyncio.Semaphore(self.config.concurrency)
+
+        async def one(image: Pixels) -> str:
+            async with places:
+                return (await self.ask(image, question)).text
+
+        self.client = self._opened()
+        async with self.client:
+            return list(await asyncio.gather(*map(one, images)))
 
     async def ask(self, image: Pixels, question: str) -> Answer:
         """Return the answer to one question on one image, uint8 HWC RGB.

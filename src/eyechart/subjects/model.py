@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from eyechart.errors import EyechartError
 from eyechart.subjects.capabilities import OPEN_MODEL
+from eyechart.subjects.subject import Subject
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,7 @@ class Prompt:
     image_positions: tuple[int, ...]
 
 
-class ModelSubject:
+class ModelSubject(Subject):
     """A model with its processor on one device.
 
     Args:
@@ -151,6 +152,24 @@ class ModelSubject:
             name: value.to(self.device, dtype if value.is_floating_point() else None)
             for name, value in seen.items()
         }
+
+    def generate(self, images: Sequence[Pixels], question: str, *, new_tokens: int = 64) -> list[str]:
+        """Return the greedy text in answer to a question on each image, of so many tokens at most."""
+        from eyechart.exam.one import ask_one
+
+        return ask_one(self, images, question, new_tokens=new_tokens)[0]
+
+    def choose(self, images: Sequence[Pixels], question: str, answers: Sequence[str]) -> NDArray[np.float64]:
+        """Return the log-likelihood of each whole answer with its end, float64 [n, answers]."""
+        from eyechart.exam.one import ask_one
+
+        return ask_one(self, images, question, answers)[1]
+
+    def components(self) -> dict[str, dict[str, Any]]:
+        """Return the parameters of each component (see :mod:`eyechart.subjects.components`)."""
+        from eyechart.subjects.components import components
+
+        return components(self.model)
 
     def visual_tokens(self, images: Sequence[Pixels], batch: int = 32) -> list[torch.Tensor]:
         """Return the projected visual tokens: what the language model receives at the image positions.

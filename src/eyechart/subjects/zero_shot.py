@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from eyechart.errors import EyechartError
 from eyechart.progress import track
-from eyechart.subjects.capabilities import ZERO_SHOT_MARK
+from eyechart.subjects.capabilities import ZERO_SHOT, ZERO_SHOT_MARK
 from eyechart.subjects.model import Pixels
 from eyechart.subjects.options import LoadOptions
+from eyechart.subjects.subject import Subject
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 _DEFAULT = LoadOptions()
 
 
-class ZeroShot:
+class ZeroShot(Subject):
     """A model that embeds pictures and texts in one space.
 
     Args:
@@ -33,12 +34,20 @@ class ZeroShot:
         processor: its processor.
     """
 
+    capabilities = ZERO_SHOT
+
     def __init__(self, name: str, model: Any, processor: Any) -> None:
         self.name = name
         self.model = model.eval()
         self.processor = processor
         # As transformers' own pipeline: SigLIP was trained on texts of one length, each pair by itself.
         self.sigmoid = "siglip" in model.config.model_type
+
+    def choose(self, images: Sequence[Pixels], question: str, answers: Sequence[str]) -> NDArray[np.float64]:
+        """Return the log-likelihood of each label; its sentences take the place of a question."""
+        from eyechart.templates.sentences import sentences
+
+        return self.log_likelihoods(images, sentences(answers))
 
     def log_likelihoods(
         self, images: Sequence[Pixels], texts: Sequence[Sequence[str]], batch: int = 32
