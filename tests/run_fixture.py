@@ -64,7 +64,6 @@ def _card(images: pd.DataFrame) -> dict[str, Any]:
     return {
         "name": "nano <photos>",
         "hash": "0123456789ab",
-        "labels": LABELS,
         "counts": {"train": 400, "test": len(images)},
         "contents": [{"name": "astronaut", "images": 24}, {"name": HOSTILE[0], "images": HOSTILE[1]}],
         "label_map": load_label_map("paper8").plain(),

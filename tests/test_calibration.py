@@ -9,6 +9,7 @@ from answers import ABC, answers, scored
 from scipy import stats
 from scipy.special import log_softmax, softmax
 
+from eyechart.errors import EyechartError
 from eyechart.measures.calibration import calibration, reliability
 from eyechart.measures.choosing import answer_prior, prior_bias, readings
 
@@ -125,6 +126,12 @@ def test_each_reading_is_an_accuracy_of_its_own() -> None:
 def test_a_tie_counts_by_halves() -> None:
     table = scored(["a", "b", "c"], np.tile([1.0, 1.0, 0.0], (3, 1)))
     assert readings(table, ABC).iloc[0]["accuracy"] == pytest.approx((0.5 + 0.5 + 0) / 3)
+
+
+def test_labels_in_another_order_are_refused() -> None:
+    for measure in (calibration, readings, prior_bias):
+        with pytest.raises(EyechartError, match="not those of b, a, c"):
+            measure(biased(), ("b", "a", "c"))
 
 
 def test_readings_that_are_not_stored_are_left_out() -> None:

@@ -33,7 +33,7 @@ def run(
 ) -> Path:
     """Write a run whose subject is right with probability ``skill`` on label "a", else with one half."""
     made = Run.create(path, {"subject": path.name, "wordings": wordings or {}})
-    made.write_json({"hash": digest, "labels": list(ABC)}, "dataset.json")
+    made.write_json({"hash": digest, "label_map": {"labels": list(ABC)}}, "dataset.json")
     generator = np.random.default_rng(seed)
     for arm in arms:
         parts = []

@@ -45,11 +45,11 @@ def test_auc_is_scikit_learns() -> None:
     from sklearn.metrics import roc_auc_score
 
     table = seen()
-    table["logp"] = [np.round(row, 1) for row in table["logp"]]  # with ties
+    odds = np.round(np.stack(table["logp"].to_list()), 1)  # with ties
+    table = scored(table["label"].tolist(), odds, readout="yes-no")
     found = detection(table, ABC)
     for i, name in enumerate(ABC):
-        odds = [row[i] for row in table["logp"]]
-        assert found["auc"].iloc[i] == pytest.approx(roc_auc_score(table["label"] == name, odds))
+        assert found["auc"].iloc[i] == pytest.approx(roc_auc_score(table["label"] == name, odds[:, i]))
 
 
 def test_planted_strength_and_bias_are_found() -> None:

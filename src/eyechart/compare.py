@@ -79,7 +79,7 @@ def _one_dataset(runs: dict[str, Run]) -> tuple[str, ...]:
             f"the runs are of different datasets: {told}",
             "examine all subjects on one dataset; numbers from different images cannot be compared",
         )
-    return tuple(next(iter(cards.values()))["labels"])
+    return tuple(next(iter(cards.values()))["label_map"]["labels"])
 
 
 def _same_wordings(first: Run, second: Run, *names: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from eyechart.measures.accuracy import GROUP
-from eyechart.measures.coding import Coded, code, has_scores, headline, scores
+from eyechart.measures.coding import Coded, choices, has_scores, headline
 from eyechart.measures.statistics import Floats, bootstrap, cluster_means, columns, divide
 
 BINS = 15
@@ -83,7 +83,8 @@ def _choices(answers: pd.DataFrame, labels: Sequence[str]) -> Iterator[tuple[Any
     """Yield each group of ``choose``, its classes, and the probabilities of all labels [n, K]."""
     for keys, part in headline(answers).groupby(GROUP, sort=False):
         if keys[-1] == "choose" and has_scores(part, "logp"):
-            yield keys, code(part, labels), probabilities(scores(part, "logp"))
+            coded, logp = choices(part, labels)
+            yield keys, coded, probabilities(logp)
 
 
 def _bins(coded: Coded, p: Floats) -> Floats:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from eyechart.measures.accuracy import GROUP
 from eyechart.measures.calibration import probabilities
-from eyechart.measures.coding import Coded, code, has_scores, headline, scores
+from eyechart.measures.coding import Coded, choices, has_scores, headline, scores
 from eyechart.measures.statistics import Floats, bootstrap, columns, divide, totals
 
 FULL = "full"
@@ -33,8 +33,8 @@ def readings(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd.
     for keys, part in headline(answers).groupby(GROUP, sort=False):
         if keys[-1] not in ("choose", "yes-no") or not has_scores(part, "logp"):
             continue
-        coded = code(part, labels)
-        right = {name: _credit(score, coded) for name, score in _ways(part)}
+        coded, logp = choices(part, labels)
+        right = {name: _credit(score, coded) for name, score in _ways(part, logp)}
         for name, each in right.items():
             found = bootstrap(_sums(each, right[FULL], coded), _accuracies, seed)
             rows.append(
@@ -88,8 +88,7 @@ def prior_bias(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> p
     return pd.DataFrame(rows, columns=[*GROUP, "n", "contents", "favourite", "prior", *ends])
 
 
-def _ways(part: pd.DataFrame) -> Iterator[tuple[str, Floats]]:
-    logp = scores(part, "logp")
+def _ways(part: pd.DataFrame, logp: Floats) -> Iterator[tuple[str, Floats]]:
     yield FULL, logp
     if has_scores(part, "logp_mean"):
         yield "per token", scores(part, "logp_mean")
@@ -129,9 +128,9 @@ def _priors(
     """Yield each group of ``choose``: keys, classes, priors [n, K], and which label is chosen [n, K]."""
     for keys, part in headline(answers).groupby(GROUP, sort=False):
         if keys[-1] == "choose" and has_scores(part, "logp_prior"):
-            best = scores(part, "logp").argmax(axis=1)
+            coded, logp = choices(part, labels)
             prior = probabilities(scores(part, "logp_prior"))
-            yield tuple(map(str, keys)), code(part, labels), prior, np.eye(len(labels))[best]
+            yield tuple(map(str, keys)), coded, prior, np.eye(len(labels))[logp.argmax(axis=1)]
 
 
 def _bias(sums: Floats) -> Floats:

@@ -78,6 +78,21 @@ def scores(answers: pd.DataFrame, column: str) -> NDArray[np.float64]:
     return np.array(answers[column].tolist(), dtype=np.float64)
 
 
+def choices(answers: pd.DataFrame, labels: Sequence[str]) -> tuple[Coded, NDArray[np.float64]]:
+    """Return answers by likelihood as class numbers, with their column ``logp``: [rows, K].
+
+    Raises:
+        EyechartError: some answer is not the likeliest label, so that ``labels`` are not in the exam's order.
+    """
+    coded, logp = code(answers, labels), scores(answers, "logp")
+    if logp.shape[1] != len(labels) or (logp.argmax(axis=1) != coded.predicted).any():
+        raise EyechartError(
+            f"The likelihoods are not those of {', '.join(labels)}.",
+            "Give the labels in the order in which the exam's dataset has them.",
+        )
+    return coded, logp
+
+
 def has_scores(answers: pd.DataFrame, column: str) -> bool:
     """Say whether every answer has a list of numbers in a column; endpoints, for one, tell no priors."""
     return column in answers and not answers.empty and bool(answers[column].notna().all())

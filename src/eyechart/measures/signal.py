@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from eyechart.measures.accuracy import GROUP
-from eyechart.measures.coding import Ints, code, headline, scores
+from eyechart.measures.coding import Ints, choices, headline
 from eyechart.measures.statistics import Floats, bootstrap, columns, divide, totals
 
 RATES = ("hit_rate", "false_alarm_rate", "d_prime", "criterion")
@@ -34,7 +34,7 @@ def detection(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd
     for keys, part in headline(answers).groupby(GROUP, sort=False):
         if keys[-1] != "yes-no":
             continue
-        coded, odds = code(part, labels), scores(part, "logp")
+        coded, odds = choices(part, labels)
         present = coded.true[:, None] == np.arange(len(labels))
         rates = bootstrap(_counts(present, odds > 0, coded.content), _rates, seed)
         for i, label in enumerate(labels):

@@ -110,6 +110,6 @@ def _of_arms(run: Run, arms: list[str], name: str) -> pd.DataFrame | None:
 
 
 def _labels(dataset: dict[str, Any], answers: pd.DataFrame | None) -> tuple[str, ...]:
-    if "labels" in dataset:
-        return tuple(dataset["labels"])
+    if "label_map" in dataset:  # in the order of the likelihoods in the answers table
+        return tuple(dataset["label_map"]["labels"])
     return tuple(sorted(answers["label"].unique())) if answers is not None else ()
