@@ -23,6 +23,9 @@ NAMED = re.compile(r"\b(?:option|choice|letter)\W*$")
 CHOSEN = re.compile(
     r"$|[\n,;/!?]|(?:is|fits|seems)\s(?:the\s)?(?:\w+\s)?(?:correct|right|best|wrong|answer)|(?:and|or|nor)\s[a-z]\b"
 )
+# How an answer leads up to yes or no, and what may follow it: "no doubt" and "no blur" are no verdicts.
+OPENING = r"(?:(?:i'd|i would|would|i) (?:say|answer) )?"
+FOLLOWED = r"(?=\W*$|\s*[,.:;!\n。、(]|\s+-|\s+(?:there|it|it's|i|the|this|that)\b)"
 
 
 def chosen_letters(text: str, options: Sequence[str], known: Meanings, lexicon: Lexicon) -> frozenset[str]:
@@ -97,7 +100,8 @@ def _verdicts() -> tuple[frozenset[str], re.Pattern[str], re.Pattern[str]]:
     yes = frozenset(word for words in spoken for word in words.yes)
     every = sorted(yes.union(*(words.no for words in spoken)), key=len, reverse=True)
     word = "|".join(map(re.escape, every))
-    begins = re.compile(
-        rf"\W*(?:(?:i'd|i would|would|i) (?:say|answer) )?({word})(?=\W*$|\s*[,.:;!\n。、(]|\s+-|\s+(?:there|it|its|it's|i|the|this|that)\b)"
+    return (
+        yes,
+        re.compile(rf"\W*{OPENING}({word}){FOLLOWED}"),
+        re.compile(rf"\W*(?:{word})(?:\W+(?:(?:and|or)\W+)?(?:{word}))+\W*"),
     )
-    return yes, begins, re.compile(rf"\W*(?:{word})(?:\W+(?:(?:and|or)\W+)?(?:{word}))+\W*")
