@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from inspect import signature
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,7 @@ from tiny_families import build, inputs  # noqa: E402
 from tokenizers.processors import TemplateProcessing  # noqa: E402
 
 from eyechart.errors import EyechartError  # noqa: E402
-from eyechart.exam.engine import Scheme, read  # noqa: E402
+from eyechart.exam.engine import Scheme, _length, _parts, _window, read  # noqa: E402
 from eyechart.exam.forest import Ask  # noqa: E402
 from eyechart.exam.plain import read_plain  # noqa: E402
 from eyechart.exam.readings import Decoding  # noqa: E402
@@ -109,6 +111,24 @@ def test_forgetting_leaves_the_beginning_as_it_was() -> None:
     assert apart(parts, once) < 1e-4
 
 
+def test_a_window_that_slides_is_not_asked_beyond_itself() -> None:
+    family = Family("gemma3")
+    text, longest = family.model.config.text_config, max(_length(a, WRITING) for a in family.asks)
+    assert "sliding_attention" in text.layer_types
+    assert list(_parts(family.asks, len(family.begin), 10**6, _window(family.model), WRITING)) == [
+        slice(0, 3)
+    ]
+    text.sliding_window = longest
+    parts = list(_parts(family.asks, 0, 10**6, _window(family.model), WRITING))
+    assert parts == [slice(0, 1), slice(1, 2), slice(2, 3)]
+    assert _window(Family("llava").model) == inf
+    text.sliding_window = len(family.begin) + 4
+    with torch.no_grad():  # what is longer than its window is read token by token
+        plain = [read_plain(family.model, family.inputs(a), a, {END}, WRITING, SEEDS) for a in family.asks]
+        step = [read_stepwise(family.model, family.inputs(a), a, {END}, WRITING, SEEDS) for a in family.asks]
+    assert apart(step, plain) < 1e-4
+
+
 QUESTIONS = ("What is wrong? One word.", "Which word fits: blur, noise?", "What is the flaw?")
 
 
@@ -172,6 +192,23 @@ def test_questions_before_the_image_are_asked_one_by_one() -> None:
         assert max(np.abs(b.logp - a.logp).max() for b, a in zip(batch, alone, strict=True)) < 1e-4
     finally:
         subject.processor.chat_template = template
+
+
+@pytest.mark.parametrize("scheme", ["shared", "prompt", "stepwise", "plain"])
+def test_texts_without_answers_and_answers_without_texts(scheme: Scheme) -> None:
+    subject, shown = tiny.internvl(), tiny.images(2)
+    one, two, three = asked(subject)
+    writing, seeds = Decoding(new_tokens=4, repeats=1), [[[1], [2]], [[3], [4]], [[5], [6]]]
+    whole = read(subject, shown, [one, two, three], writing, seeds, scheme)
+    some = [replace(one, candidates=()), replace(two, write=False), three]
+    found = read(subject, shown, some, writing, seeds, scheme)
+    assert found[0].logp.shape == (2, 0)
+    assert (found[0].texts, found[0].samples) == (whole[0].texts, whole[0].samples)
+    assert np.allclose(found[0].entropy, whole[0].entropy, atol=1e-4)
+    assert found[1].texts == ["", ""]
+    assert np.allclose(found[1].logp, whole[1].logp, atol=1e-4)
+    assert (found[2].texts, found[2].samples) == (whole[2].texts, whole[2].samples)
+    assert check_schemes(subject, shown[0], some).scheme == "shared"
 
 
 def test_the_fastest_right_way_is_found_and_a_wrong_one_is_not() -> None:

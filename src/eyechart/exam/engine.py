@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal
 
 from eyechart.exam.forest import Ask, grow, shared_length
@@ -56,6 +57,9 @@ def read(
     """
     import torch
 
+    if scheme in ("shared", "prompt"):
+        longest = max(_length(ask, decoding) for ask in asks)
+        scheme = scheme if longest <= _window(subject.model) else "stepwise"
     with torch.no_grad(), subject.precision():
         if scheme == "shared":
             found = _shared(subject, images, asks, decoding, seeds)
@@ -64,6 +68,22 @@ def read(
                 _alone(subject, images, ask, decoding, seeds[i : i + 1], scheme) for i, ask in enumerate(asks)
             ]
     return [_with_texts(subject, readings, tokens) for readings, tokens in found]
+
+
+def _window(model: Any) -> float:
+    """Return how many tokens a model may remember before a layer forgets the first of them.
+
+    A layer whose window slides forgets by number, and does not know which tokens of a forest belong together.
+    """
+    config = model.config.get_text_config()
+    slides = any("sliding" in kind for kind in getattr(config, "layer_types", None) or ())
+    return config.sliding_window if slides else inf
+
+
+def _length(ask: Ask, decoding: Decoding) -> int:
+    """Return how many tokens a question, its answers and its texts have at most."""
+    texts = decoding.branches * decoding.new_tokens if ask.write else 0
+    return len(ask.prompt.ids) + sum(map(len, ask.candidates)) + texts
 
 
 Found = tuple[Readings, list[list[list[int]]]]
@@ -78,7 +98,7 @@ def _alone(
     scheme: Scheme,
 ) -> Found:
     """Ask one question by itself."""
-    inputs = subject.inputs(images, ask.prompt.text)
+    inputs, decoding = subject.inputs(images, ask.prompt.text), decoding if ask.write else _NO_TEXT
     if scheme == "prompt":
         reader = Reader(subject.model, inputs, len(ask.prompt.ids))
         return read_shared(reader, [ask], subject.end_ids, decoding, seeds)[0]
@@ -99,21 +119,23 @@ def _shared(
     inputs: Mapping[str, torch.Tensor] = subject.inputs(images, asks[0].prompt.text)
     reader, found = Reader(subject.model, inputs, start), []
     room = _AT_ONCE // (len(images) * reader.last.shape[-1])
-    for part in _parts(asks, start, room):
+    for part in _parts(asks, start, room, _window(subject.model) - start, decoding):
         found += read_shared(reader, asks[part], subject.end_ids, decoding, seeds[part])
         reader.forget()
     return found
 
 
-def _parts(asks: Sequence[Ask], start: int, room: int) -> Iterator[slice]:
-    """Yield runs of questions whose forests are read from at no more than ``room`` places."""
-    first, held = 0, 0
+def _parts(
+    asks: Sequence[Ask], start: int, room: float, window: float, decoding: Decoding
+) -> Iterator[slice]:
+    """Yield runs of questions whose forests are read from at few enough places and fit into the window."""
+    first, held, length = 0, 0, 0
     for i, ask in enumerate(asks):
-        places = len(grow([ask], start).read_from())
-        if i > first and held + places > room:
+        places, tokens = len(grow([ask], start).read_from()), _length(ask, decoding) - start
+        if i > first and (held + places > room or length + tokens > window):
             yield slice(first, i)
-            first, held = i, 0
-        held += places
+            first, held, length = i, 0, 0
+        held, length = held + places, length + tokens
     yield slice(first, len(asks))
 
 

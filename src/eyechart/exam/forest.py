@@ -19,11 +19,13 @@ class Ask:
 
     Attributes:
         prompt: the question as the model receives it.
-        candidates: token ids of each answer, the end token included.
+        candidates: token ids of each answer, the end token included; there may be none.
+        write: whether texts are written, too.
     """
 
     prompt: Prompt
     candidates: tuple[tuple[int, ...], ...]
+    write: bool = True
 
 
 @dataclass(frozen=True)

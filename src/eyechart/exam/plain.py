@@ -5,14 +5,14 @@ The other ways of asking are measured against this one (:mod:`eyechart.exam.sche
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from eyechart.errors import EyechartError
 from eyechart.exam.forest import Ask
-from eyechart.exam.readings import Decoding, Readings, Seeds, choose_tokens, draws, entropy
+from eyechart.exam.readings import Decoding, Readings, Seeds, choose_branch, draws, entropy, likelihoods
 
 if TYPE_CHECKING:
     import torch
@@ -42,21 +42,16 @@ def read_plain(
     Returns:
         Readings without texts, and token ids [image][1 + repeats].
     """
-    import torch
 
-    logp, first, last = [], [], None
-    for candidate in ask.candidates:
-        steps = _walk(model, inputs, len(candidate), _spelled(candidate), ends)[1]
-        each = [torch.log_softmax(s.float(), -1)[:, t] for s, t in zip(steps, candidate, strict=True)]
-        logp.append(torch.stack(each).double().sum(0))
-        first.append(each[0].double())
-        last = steps[0]
+    def foretold() -> Iterator[list[torch.Tensor]]:
+        for candidate in ask.candidates:
+            yield _walk(model, inputs, len(candidate), _spelled(candidate), ends)[1]
+
+    rows = len(inputs["input_ids"])
+    logp, first = likelihoods(ask.candidates, foretold(), rows)
+    last = _walk(model, inputs, 1, lambda logits, _: logits.argmax(-1), ends)[1][0]
     lengths = np.array([len(candidate) for candidate in ask.candidates])
-    texts = _texts(model, inputs, ends, decoding, seeds)
-    if last is None:
-        raise EyechartError(f"{ask.prompt.text!r} has no candidates", "name at least one answer")
-    found = [torch.stack(kept, 1).cpu().numpy() for kept in (logp, first)]
-    return Readings(found[0], found[1], lengths, entropy(last), [], []), texts
+    return Readings(logp, first, lengths, entropy(last), [], []), _texts(model, inputs, ends, decoding, seeds)
 
 
 def _texts(
@@ -71,9 +66,7 @@ def _texts(
     for branch in range(decoding.branches):
 
         def choose(logits: torch.Tensor, step: int, branch: int = branch) -> torch.Tensor:
-            both = logits[:, None].expand(-1, 2 if branch else 1, -1)
-            drawn = uniform[:, branch - 1 : branch, step] if branch else uniform[:, :0, step]
-            return choose_tokens(both, drawn, decoding.temperature)[:, -1]
+            return choose_branch(logits, branch, uniform, step, decoding.temperature)
 
         tokens = _walk(model, inputs, decoding.new_tokens, choose, ends)[0]
         for row, text in enumerate(tokens):

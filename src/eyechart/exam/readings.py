@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,6 +91,44 @@ def choose_tokens(logits: torch.Tensor, uniform: torch.Tensor, temperature: floa
     below = uniform.to(rising.device)[..., None] * rising[..., -1:]
     drawn = torch.searchsorted(rising, below, right=True)[..., 0].clamp(max=logits.shape[-1] - 1)
     return torch.cat([greedy, drawn], -1)
+
+
+def choose_branch(
+    logits: torch.Tensor, branch: int, uniform: torch.Tensor, step: int, temperature: float
+) -> torch.Tensor:
+    """Return the next token of one text of each image, by the rule of :func:`choose_tokens`.
+
+    Args:
+        logits: [n, vocabulary].
+        branch: 0 is the greedy text, k the k-th sample.
+        uniform: [n, repeats, new tokens].
+        step: how many tokens are written.
+        temperature: of the samples.
+    """
+    if branch == 0:
+        return logits.argmax(-1)
+    both = logits[:, None].expand(-1, 2, -1)
+    return choose_tokens(both, uniform[:, branch - 1 : branch, step], temperature)[:, 1]
+
+
+def likelihoods(
+    candidates: Sequence[tuple[int, ...]], foretold: Iterable[Sequence[torch.Tensor]], rows: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the log-likelihood of each full answer, and of its first token, [n, K].
+
+    Args:
+        candidates: token ids of each answer.
+        foretold: for each answer the logits before each of its tokens, [n, vocabulary].
+        rows: n.
+    """
+    import torch
+
+    logp, first = np.zeros((2, rows, len(candidates)))
+    for k, (answer, steps) in enumerate(zip(candidates, foretold, strict=True)):
+        told = [torch.log_softmax(s.float(), -1)[:, t] for s, t in zip(steps, answer, strict=True)]
+        each = torch.stack(told).double().cpu().numpy()
+        logp[:, k], first[:, k] = each.sum(0), each[0]
+    return logp, first
 
 
 def entropy(logits: torch.Tensor) -> NDArray[np.float64]:

@@ -51,7 +51,8 @@ def check_schemes(subject: ModelSubject, image: Pixels, asks: Sequence[Ask]) -> 
     """
     some = [replace(ask, candidates=_spread(ask.candidates)) for ask in (asks[0], asks[-1])[: len(asks)]]
     whole = subject.model.dtype.itemsize == 4
-    tolerance = TOLERANCE if whole else TOLERANCE_16_BIT * max(len(c) for a in some for c in a.candidates)
+    longest = max((len(c) for ask in some for c in ask.candidates), default=1)
+    tolerance = TOLERANCE if whole else TOLERANCE_16_BIT * longest
     exact = ModelSubject(subject.name, subject.model, subject.processor)
     right = read(exact, [image], some, _TEXT, scheme="plain")
     refused: dict[str, str] = {}
@@ -61,7 +62,7 @@ def check_schemes(subject: ModelSubject, image: Pixels, asks: Sequence[Ask]) -> 
         except (EyechartError, RuntimeError, TypeError, ValueError, KeyError, IndexError) as error:
             refused[scheme] = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
             continue
-        apart = max(float(np.abs(f.logp - r.logp).max()) for f, r in zip(found, right, strict=True))
+        apart = max(_apart(f, r) for f, r in zip(found, right, strict=True))
         if apart <= tolerance and (not whole or _texts(found) == _texts(right)):
             return Checked(scheme, apart, tolerance, refused)
         refused[scheme] = f"log-likelihoods differ by {apart:.1e}"
@@ -70,9 +71,17 @@ def check_schemes(subject: ModelSubject, image: Pixels, asks: Sequence[Ask]) -> 
 
 def _spread(candidates: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     """Return a few answers, the longest among them."""
+    if not candidates:
+        return ()
     places = {i * len(candidates) // _ANSWERS for i in range(_ANSWERS)}
     places.add(max(range(len(candidates)), key=lambda i: len(candidates[i])))
     return tuple(candidates[i] for i in sorted(places))
+
+
+def _apart(found: Readings, right: Readings) -> float:
+    """Return the largest difference of log-likelihoods, or, where none were asked for, of entropies."""
+    one, two = (found.logp, right.logp) if right.logp.size else (found.entropy, right.entropy)
+    return float(np.abs(one - two).max())
 
 
 def _texts(found: Sequence[Readings]) -> list[list[str]]:

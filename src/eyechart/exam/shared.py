@@ -39,7 +39,14 @@ def read_shared(
     forest = grow(asks, reader.start)
     foretold = _Foretold(reader, forest)
     readings = [_scores(foretold, forest, ask, i) for i, ask in enumerate(asks)]
-    texts = _write(reader, forest, foretold, ends, decoding, seeds, len(asks))
+    writing = [i for i, ask in enumerate(asks) if ask.write and decoding.branches]
+    texts: list[list[list[list[int]]]] = [[[] for _ in range(reader.rows)] for _ in asks]
+    if writing:
+        roots, own = [forest.ends[i] for i in writing], [seeds[i] for i in writing if decoding.repeats]
+        for i, written in zip(
+            writing, _write(reader, forest, foretold, roots, ends, decoding, own), strict=True
+        ):
+            texts[i] = written
     return list(zip(readings, texts, strict=True))
 
 
@@ -84,31 +91,29 @@ def _write(
     reader: Reader,
     forest: Forest,
     foretold: _Foretold,
+    roots: Sequence[int],
     ends: set[int],
     decoding: Decoding,
     seeds: Seeds,
-    asks: int,
 ) -> list[list[list[list[int]]]]:
-    """Write every text of every question and image together; returns token ids without the end."""
+    """Write every text that follows ``roots``, of all images together; returns token ids without the end."""
     import torch
 
-    rows, branches = len(reader.last), decoding.branches
+    rows, branches, asks = reader.rows, decoding.branches, len(roots)
     written: list[list[list[list[int]]]] = [
         [[[] for _ in range(branches)] for _ in range(rows)] for _ in range(asks)
     ]
-    if not branches:
-        return written
     uniform = torch.from_numpy(draws(seeds, asks, rows, decoding))
-    last = torch.stack([foretold.at(end) for end in forest.ends], 1)  # [n, asks, vocabulary]
+    last = torch.stack([foretold.at(end) for end in roots], 1)  # [n, asks, vocabulary]
     logits = last[:, :, None].expand(-1, -1, branches, -1)
     stop = torch.tensor(sorted(ends), device=last.device)
     done = torch.zeros(rows, asks, branches, dtype=torch.bool, device=last.device)
     # What each text sees: the tokens up to its question's end, and (below) its own.
     nothing = np.zeros((1, len(forest.tokens)), bool)
-    before = np.concatenate([nothing if e == ROOT else forest.sees()[[e]] for e in forest.ends])
+    before = np.concatenate([nothing if e == ROOT else forest.sees()[[e]] for e in roots])
     sees = np.repeat(before, branches, 0)
     depths = forest.depths()
-    after = np.repeat([0 if end == ROOT else depths[end] + 1 for end in forest.ends], branches)
+    after = np.repeat([0 if end == ROOT else depths[end] + 1 for end in roots], branches)
     for step in range(decoding.new_tokens):
         chosen = choose_tokens(logits, uniform[..., step], decoding.temperature)
         done = done | torch.isin(chosen, stop)

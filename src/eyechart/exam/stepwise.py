@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyechart.exam.forest import Ask
-from eyechart.exam.readings import Decoding, Readings, Seeds, choose_tokens, draws, entropy
+from eyechart.exam.readings import Decoding, Readings, Seeds, choose_branch, draws, entropy, likelihoods
 from eyechart.subjects.reading import Reader
 
 if TYPE_CHECKING:
@@ -31,21 +31,20 @@ def read_stepwise(
     import torch
 
     reader = Reader(model, inputs, len(ask.prompt.ids))
-    logp, first = [], []
-    for candidate in ask.candidates:
-        branch, logits, each = reader.copy(), reader.last, []
-        for step, token in enumerate(candidate):
-            each.append(torch.log_softmax(logits.float(), -1)[:, token].double())
-            if step + 1 < len(candidate):
-                logits = _one(branch, token, step)
-        logp.append(torch.stack(each).sum(0))
-        first.append(each[0])
+    logp, first = likelihoods(ask.candidates, (_spell(reader, c) for c in ask.candidates), reader.rows)
     lengths = np.array([len(candidate) for candidate in ask.candidates])
-    found = [torch.stack(kept, 1).cpu().numpy() for kept in (logp, first)]
     uniform = torch.from_numpy(draws(seeds, 1, reader.rows, decoding))[:, 0]
     branches = [_text(reader.copy(), i, uniform, ends, decoding) for i in range(decoding.branches)]
     texts = [list(texts) for texts in zip(*branches, strict=True)] or [[] for _ in range(reader.rows)]
-    return Readings(found[0], found[1], lengths, entropy(reader.last), [], []), texts
+    return Readings(logp, first, lengths, entropy(reader.last), [], []), texts
+
+
+def _spell(reader: Reader, answer: tuple[int, ...]) -> list[torch.Tensor]:
+    """Return the logits before each token of an answer."""
+    branch, logits = reader.copy(), [reader.last]
+    for step, token in enumerate(answer[:-1]):
+        logits.append(_one(branch, token, step))
+    return logits
 
 
 def _text(
@@ -58,9 +57,7 @@ def _text(
     written: list[list[int]] = [[] for _ in range(reader.rows)]
     done, logits = torch.zeros(reader.rows, dtype=torch.bool, device=stop.device), reader.last
     for step in range(decoding.new_tokens):
-        both = logits[:, None].expand(-1, 2 if branch else 1, -1)
-        drawn = uniform[:, branch - 1 : branch, step] if branch else uniform[:, :0, step]
-        chosen = choose_tokens(both, drawn, decoding.temperature)[:, -1]
+        chosen = choose_branch(logits, branch, uniform, step, decoding.temperature)
         done = done | torch.isin(chosen, stop)
         for row in torch.nonzero(~done)[:, 0].tolist():
             written[row].append(int(chosen[row]))
