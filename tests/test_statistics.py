@@ -173,3 +173,9 @@ def test_a_hundred_thousand_rows_take_a_moment() -> None:
     values, content = generator.random(100_000) < 0.4, generator.integers(0, 300, 100_000)
     found = count_interval(totals(np.stack([values, np.ones(100_000)], axis=1), content), ratio, seed=0)
     assert found == cluster_interval(values, content, seed=0)
+
+
+def test_thousands_of_contents_have_more_ways_than_a_float_can_count() -> None:
+    generator = np.random.default_rng(8)
+    a, b = generator.random(3000) < 0.6, generator.random(3000) < 0.5
+    assert paired_permutation(a, b, np.arange(3000), seed=0, n=500) == pytest.approx(1 / 501)

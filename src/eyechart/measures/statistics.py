@@ -170,7 +170,7 @@ def paired_permutation(a: ArrayLike, b: ArrayLike, clusters: ArrayLike, seed: in
     groups = len(difference)
     observed = abs(difference.sum())
     close = 1e-9 * np.abs(difference).sum()  # sums in another order may differ in their last digit
-    if 2.0**groups <= n:
+    if 2**groups <= n:
         signs = 1.0 - 2.0 * ((np.arange(2**groups)[:, None] >> np.arange(groups)) & 1)
         return float(np.mean(np.abs(signs @ difference) >= observed - close))
     generator = rng(seed, "permutation")
