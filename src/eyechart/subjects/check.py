@@ -1,16 +1,20 @@
-"""Check a subject before an exam: its components, its image positions, its batches."""
+"""Check a subject before an exam: its components, its image positions, its stages, its batches."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from eyechart.errors import EyechartError
 from eyechart.subjects.model import ModelSubject, Pixels
 from eyechart.subjects.prove import Claim, prove
+from eyechart.subjects.stages import stages
 
 if TYPE_CHECKING:
     import torch
 
-TOLERANCE = 1e-3  # of log-probabilities in float32, between a batch with padding and one prompt alone
+TOLERANCE = (
+    1e-3  # in float32, of log-probabilities and of a stage's states, between a batch and one prompt alone
+)
 _QUESTIONS = (
     "What is the main distortion of this image?",
     "Look at this image and name, in one word, what has been done to it most of all.",
@@ -26,7 +30,7 @@ def check_subject(subject: ModelSubject, images: list[Pixels], tensors: int | No
         tensors: how many parameters of each component to change; None changes every one.
     """
     one, two = (_inputs(subject, [_QUESTIONS[0]], [image]) for image in images[:2])
-    return [*prove(subject.model, one, two, tensors), _padding(subject, images)]
+    return [*prove(subject.model, one, two, tensors), _stages(subject, images), _padding(subject, images)]
 
 
 def _inputs(subject: ModelSubject, questions: list[str], images: list[Pixels]) -> dict[str, Any]:
@@ -44,6 +48,34 @@ def _inputs(subject: ModelSubject, questions: list[str], images: list[Pixels]) -
         name: value.to(subject.device, dtype if value.is_floating_point() else None)
         for name, value in seen.items()
     }
+
+
+def _stages(subject: ModelSubject, images: list[Pixels]) -> Claim:
+    """Every stage can be read, and in a batch each image's states are those that it has alone."""
+    import torch
+
+    claim = "the states at every stage are told apart by image"
+    text = subject.conversation(_QUESTIONS[0])
+    try:
+        with torch.no_grad():
+            together = stages(subject.model, subject.inputs(images[:2], text))
+            alone = [stages(subject.model, subject.inputs([image], text)) for image in images[:2]]
+    except EyechartError as error:
+        return Claim(claim, False, error.what)
+    apart = max(_apart(together[name][i], alone[i][name][0]) for name in together for i in range(2))
+    counts = ", ".join(
+        f"{sum(name.startswith(part) for name in together)} of the {part}"
+        for part in ("encoder", "projector", "language")
+    )
+    told = f"{len(together)} stages ({counts}); in a batch they differ by {apart:.1e} of their size at most"
+    return Claim(claim, apart <= TOLERANCE, told)
+
+
+def _apart(one: torch.Tensor, two: torch.Tensor) -> float:
+    """Return the largest difference as a share of the largest value; infinite for different shapes."""
+    if one.shape != two.shape:
+        return float("inf")
+    return float((one - two).float().abs().max() / two.float().abs().max().clamp(min=1e-12))
 
 
 def _padding(subject: ModelSubject, images: list[Pixels]) -> Claim:
