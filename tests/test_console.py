@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 from answers import ABC, answers
+from rich.console import RenderableType
 
-from eyechart.exam.console import comparison, exam_summary, show
+from eyechart.exam.console import comparison, exam_summary, rendered
 from eyechart.measures.comparison import compare_arms, compare_labels
 
 
-def shown(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *parts: object) -> str:
-    monkeypatch.setenv("COLUMNS", "80")
-    show(*parts)  # type: ignore[arg-type]
-    out = capsys.readouterr().out
+def shown(parts: list[RenderableType]) -> str:
+    out = rendered(parts)
     assert max(map(len, out.splitlines())) <= 80
     return out
 
@@ -33,11 +31,9 @@ def exam(repeats: int = 0, same: bool = False) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def test_an_exam_in_eighty_columns(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_exam_in_eighty_columns() -> None:
     table = exam()
-    out = shown(capsys, monkeypatch, *exam_summary(table, ABC))
+    out = shown(exam_summary(table, ABC))
     mine = table[table["template"] == "q-insight-json-open"]
     line = next(line for line in out.splitlines() if line.startswith("q-insight-json-open"))
     assert f"{100 * mine['correct'].mean():.1f}" in line
@@ -48,25 +44,19 @@ def test_an_exam_in_eighty_columns(
     assert "repeats" not in out
 
 
-def test_repeats_have_a_table_of_their_own(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = shown(capsys, monkeypatch, *exam_summary(exam(repeats=3), ABC))
+def test_repeats_have_a_table_of_their_own() -> None:
+    out = shown(exam_summary(exam(repeats=3), ABC))
     assert "3 repeats" in out
     assert "Nothing was sampled" not in out
 
 
-def test_repeats_that_were_not_sampled_are_told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = shown(capsys, monkeypatch, *exam_summary(exam(repeats=3, same=True), ABC))
+def test_repeats_that_were_not_sampled_are_told() -> None:
+    out = shown(exam_summary(exam(repeats=3, same=True), ABC))
     assert "Nothing was sampled" in out
     assert "3 repeats" not in out
 
 
-def test_too_few_contents_for_so_many_comparisons_are_told(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_few_contents_for_so_many_comparisons_are_told() -> None:
     label, content = ["a", "b"] * 20, [f"content {i // 10}" for i in range(40)]
     both = pd.concat(
         [
@@ -80,6 +70,6 @@ def test_too_few_contents_for_so_many_comparisons_are_told(
             compare_labels(both, ABC, base="one"),
         ]
     ).rename(columns={"arm": "run", "base": "reference", "base_accuracy": "reference_accuracy"})
-    out = shown(capsys, monkeypatch, *comparison(found.assign(examined="base")))
+    out = shown(comparison(found.assign(examined="base")))
     assert "4 contents are too few" in out
     assert "No single label differs" in out

@@ -124,11 +124,16 @@ def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: C
 
 
 def study_report(run: Run, say: Callable[[str], None]) -> Path:
-    """Write the report of a run."""
+    """Write the report of a run, and say what its exams found."""
+    from eyechart.exam.console import exam_summary, rendered
     from eyechart.report import build_report
+    from eyechart.report.inputs import read_inputs
 
     say("report")
     with run.timer("report"):
         page = build_report(run.path)
+    inputs = read_inputs(run)
+    if inputs.answers is not None:
+        say(rendered(exam_summary(inputs.answers, inputs.labels)))
     say(f"open {page}")
     return page

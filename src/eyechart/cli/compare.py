@@ -28,11 +28,11 @@ def compare(
     Holm's correction over all rows of a table.
     """
     from eyechart.compare import compare_runs
-    from eyechart.exam.console import comparison, show
+    from eyechart.exam.console import comparison, rendered
     from eyechart.runs import writing
 
     found = compare_runs(runs, seed)
-    show(*comparison(found))
+    typer.echo(rendered(comparison(found)))
     if csv is not None:
         with writing(csv) as partial:
             found.to_csv(partial, index=False)

@@ -20,19 +20,24 @@ if TYPE_CHECKING:
 
 ALL = "all"
 ALPHA = 0.05
+WIDTH = 80
 
 
-def show(*parts: RenderableType) -> None:
-    """Print tables and lines to standard output, at the width of the terminal or 80 columns."""
+def rendered(parts: Sequence[RenderableType]) -> str:
+    """Return tables and lines as plain text of 80 columns."""
+    from io import StringIO
+
     from rich.console import Console
 
-    console = Console(highlight=False, markup=False, soft_wrap=False)
+    text = StringIO()
+    console = Console(file=text, width=WIDTH, highlight=False, markup=False, emoji=False)
     for part in parts:
         console.print(part)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def exam_summary(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> list[RenderableType]:
-    """Return what an exam found, arm by arm, for :func:`show`.
+    """Return what an exam found, arm by arm, for :func:`rendered`.
 
     Accuracy with its 95 % interval per template and readout, the share of answers without a label, chance and
     majority; the largest gap between train and held-out wordings; consistency where there are repeats.
@@ -53,7 +58,7 @@ def exam_summary(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) ->
 
 
 def comparison(found: pd.DataFrame) -> list[RenderableType]:
-    """Return what :func:`eyechart.compare.compare_runs` found, for :func:`show`."""
+    """Return what :func:`eyechart.compare.compare_runs` found, for :func:`rendered`."""
     parts: list[RenderableType] = []
     for (arm, run, reference), rows in found.groupby(["examined", "run", "reference"], sort=False):
         title = f"{run} minus {reference}" + (f" (arm {arm})" if arm != "base" else "")
