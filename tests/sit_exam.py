@@ -17,7 +17,7 @@ from eyechart.subjects.loading import load_subject
 from eyechart.subjects.options import LoadOptions
 
 CONFIG = ExamConfig(
-    templates=("main-distortion", "yes-no-is-there"), block=2, batch=2, repeats=1, new_tokens=3
+    templates=("main-distortion", "yes-no-is-there"), block=3, batch=2, repeats=1, new_tokens=3
 )
 
 

@@ -16,15 +16,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import sit_exam
+import small_corpora
 
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
+from eyechart.exam.blocks import blocks
 from eyechart.exam.content_free import colour_of, mean_colour
 from eyechart.exam.shards import finished
 from eyechart.runs import Run
 from eyechart.seeds import rng
 from eyechart.subjects.model import ModelSubject
 
-KILLS = 4
+KILLS = 3
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +39,11 @@ def saved(internvl: ModelSubject, tmp_path_factory: pytest.TempPathFactory) -> s
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    config = DatasetConfig(crop=48, test_contents=3, clean_per_content=1, train_images=32, levels=(3, 5))
-    return build_dataset(config, tmp_path_factory.mktemp("datasets"))
+    """Return pictures of two sizes: whole ones of a corpus, and crops."""
+    folder = tmp_path_factory.mktemp("datasets")
+    corpus = {"name": "kadid10k", "path": small_corpora.kadid10k(folder / "kadid10k"), "partial": True}
+    crops = {"crop": 48, "test_contents": 2, "clean_per_content": 1, "train_images": 32, "levels": (5,)}
+    return build_dataset(DatasetConfig.of(corpora=[corpus], synthetic=True, **crops), folder)
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +73,8 @@ def test_every_question_is_answered_once_and_accounted_for(whole: Run, dataset: 
     asked, found = dataset.table("test"), table(whole)
     assert len(found) == len(asked) * (3 + 1)  # a choice, two texts; a yes-no row
     assert not found.duplicated(["image_id", "template", "readout", "repeat"]).any()
+    sizes = asked["height"].to_numpy()
+    assert any(len(set(sizes[part])) > 1 for part in blocks(len(asked), sit_exam.CONFIG.block))
     first = found[found["readout"] == "choose"]
     assert first["image_id"].tolist() == asked["image_id"].tolist()
     prompts = whole.read_table("arms/base/prompts.parquet")

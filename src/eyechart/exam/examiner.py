@@ -120,24 +120,12 @@ class Examiner:
     def _read(
         self, images: Sequence[Pixels], size: Size, seeds: Sequence[Sequence[Sequence[int]]]
     ) -> list[list[Readings]]:
-        """Return the readings of every item's questions.
-
-        Texts are only written where the readout ``generate`` asks for them, which it does not of ``yes-no``.
-        """
-        asks, config = self._rendered(size), self._config
-        writes = [i for i, item in enumerate(self.items) if not item.yes_no and "generate" in config.readouts]
-        rest = [i for i in range(len(self.items)) if i not in writes]
-        found: dict[int, list[Readings]] = {}
-        for places, decoding in (
-            (writes, Decoding(config.new_tokens, config.repeats, config.temperature)),
-            (rest, Decoding()),
-        ):
-            if places:
-                own = [seeds[i] for i in places for _ in asks[i]]
-                flat = [ask for i in places for ask in asks[i]]
-                told = iter(read(self._subject, images, flat, decoding, own, self.scheme))
-                found |= {i: [next(told) for _ in asks[i]] for i in places}
-        return [found[i] for i in range(len(self.items))]
+        """Return the readings of every item's questions."""
+        config = self._config
+        decoding = Decoding(config.new_tokens, config.repeats, config.temperature)
+        own = [seeds[i] for i, item in enumerate(self.items) for _ in item.questions]
+        told = iter(read(self._subject, images, self.asks(size), decoding, own, self.scheme))
+        return [[next(told) for _ in item.questions] for item in self.items]
 
     def _prior(self, size: Size) -> list[list[Scores]]:
         """Return the likelihoods of every question's answers on an image without content."""
@@ -156,10 +144,12 @@ class Examiner:
         return [[self._ask(item, question, size) for question in item.questions] for item in self.items]
 
     def _ask(self, item: Item, question: Question, size: Size) -> Ask:
-        scored = item.yes_no or "choose" in self._config.readouts
-        texts = question.candidates if scored else ()
+        """Render a question; what no readout wants of it is left out."""
+        wanted = self._config.readouts
+        texts = question.candidates if item.yes_no or "choose" in wanted else ()
         answers = tuple(self._subject.answer_ids(question.text, text, size) for text in texts)
-        return Ask(self._subject.prompt(question.text, size), answers)
+        writes = not item.yes_no and "generate" in wanted
+        return Ask(self._subject.prompt(question.text, size), answers, writes)
 
     def _seeds_of(self, item: Item, image_ids: Sequence[str]) -> list[list[int]]:
         """Return the seed of every sampled text, [n][repeats]: the same in whatever batch it is drawn."""

@@ -1,0 +1,53 @@
+"""What cannot be asked is told before anything is computed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from eyechart.cli.main import build
+from eyechart.dataset import Dataset, DatasetConfig, build_dataset
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    config = DatasetConfig(crop=48, test_contents=2, clean_per_content=1, train_images=32, levels=(5,))
+    return build_dataset(config, tmp_path_factory.mktemp("datasets"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nano", "--readouts", "choose,guess"], "--readouts: Input should be 'choose', 'generate' or"),
+        (["nano", "--orders", "0"], "--orders: Input should be greater than 0"),
+        (["nano", "--temperature", "0"], "--temperature: Input should be greater than 0"),
+        (["nano", "--max-new-tokens", "0"], "--max-new-tokens: Input should be greater than 0"),
+        (["nano", "--templates", "exam,paperr"], "did you mean paper"),
+        (["nano", "--templates", "absent.yaml"], "absent.yaml"),
+        (["http://h/v1#m", "--repeats", "2"], "--repeats is for models that are loaded here"),
+        (["http://h/v1#m", "--max-new-tokens", "2"], "--max-new-tokens is for models that are loaded here"),
+        (["http://h/v1#m", "--templates", "yes-no-is-there"], "an endpoint does not tell"),
+        (["clip:x", "--templates", "paper"], "--templates is for models that are asked"),
+    ],
+)
+def test_mistakes_are_told(arguments: list[str], told: str, dataset: Dataset, tmp_path: Path) -> None:
+    given = ["exam", *arguments, str(dataset.path), "--out", str(tmp_path / "run")]
+    result = CliRunner().invoke(build(), given)
+    assert result.exit_code == 2
+    assert told in " ".join(result.output.split())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "command", [["study"], ["tune", "nano", "nowhere", "--train", "projector"]], ids=["study", "tune"]
+)
+def test_several_processes_share_an_exam_alone(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = CliRunner().invoke(build(), [*command, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 2
+    assert "runs in one process" in result.output
+    assert not (tmp_path / "run").exists()
