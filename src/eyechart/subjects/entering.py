@@ -23,10 +23,12 @@ class Entering:
         embeds: its input embeddings, [n, length, width]; None where it embeds the token ids itself.
         beside: visual features that enter its inner layers (Mllama's cross-attention states, Qwen3-VL's
             deep-stack features), each as flat list of tensors.
+        out: what the model returned, where it went on.
     """
 
     embeds: torch.Tensor | None
     beside: Mapping[str, list[torch.Tensor]]
+    out: Any = None
 
 
 class _AtTheDoorError(Exception):
@@ -51,9 +53,9 @@ def entering(model: Any, inputs: Mapping[str, Any], *, onward: bool = False) -> 
         if not onward:
             raise _AtTheDoorError
 
-    hook = model.get_decoder().register_forward_pre_hook(look, with_kwargs=True)
+    hook, out = model.get_decoder().register_forward_pre_hook(look, with_kwargs=True), None
     try:
-        model(**inputs)
+        out = model(**inputs)
     except _AtTheDoorError:
         pass
     finally:
@@ -63,7 +65,7 @@ def entering(model: Any, inputs: Mapping[str, Any], *, onward: bool = False) -> 
             f"{type(model).__name__} did not call its decoder", "this family cannot be looked into"
         )
     beside = {name: _tensors(caught[name]) for name in _BESIDE if caught.get(name) is not None}
-    return Entering(caught.get("inputs_embeds"), beside)
+    return Entering(caught.get("inputs_embeds"), beside, out)
 
 
 def image_token_id(model: Any) -> int | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 # What a processor returns for each token of the prompt; of other tensors (pixels) all is the beginning's.
-_PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
+PER_TOKEN = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids", "cross_attention_mask")
 
 
 class Reader:
@@ -35,7 +35,7 @@ class Reader:
         self.model, self.rows, self.start = model, len(inputs["input_ids"]), start
         known = signature(model.forward).parameters
         self._trims = "logits_to_keep" in known
-        beginning = {name: v[:, :start] if name in _PER_TOKEN else v for name, v in inputs.items()}
+        beginning = {name: v[:, :start] if name in PER_TOKEN else v for name, v in inputs.items()}
         with _Places(model) as places:
             out = model(**beginning, use_cache=True, **({"logits_to_keep": 1} if self._trims else {}))
         self.last: torch.Tensor = out.logits[:, -1]

@@ -70,7 +70,7 @@ def stages(
     found = {}
     for name in wanted:
         if name == PROJECTED:
-            found[name] = _projected(model, inputs, door)
+            found[name] = projected(model, inputs, door)
         elif not kept[name]:
             raise EyechartError(
                 f"{type(model).__name__} does not pass {name!r} on its way to an answer", "name another stage"
@@ -207,8 +207,8 @@ def _of_positions(
     return [row[mask] for row, mask in zip(states, at, strict=True)]
 
 
-def _projected(model: Any, inputs: Mapping[str, Any], door: Entering) -> list[torch.Tensor]:
-    """Return the visual tokens by image."""
+def projected(model: Any, inputs: Mapping[str, Any], door: Entering) -> list[torch.Tensor]:
+    """Return the visual tokens of what entered the language model, [tokens, width] an image."""
     import torch
 
     tokens, ids = at_image_positions(model, inputs, door), inputs["input_ids"]
