@@ -62,6 +62,10 @@ _MORE: dict[str, dict[str, Any]] = {
     "glm4v": _ROPE,
     "glm46v": _ROPE,
     "glm_ocr": _ROPE,
+    "glm4v_moe": _ROPE,
+    "glmga": _ROPE,
+    "aria": {"projector_patch_to_query_dict": {16: 4}},
+    "step3p7": {"text_config": {"sliding_window": 8}},
 }
 _GRID = (
     "qwen2_vl",
@@ -75,7 +79,10 @@ _GRID = (
     "glm4v_moe",
     "glm46v",
     "glm_ocr",
+    "glmga",
     "glm5_next",
+    "cosmos3_edge",
+    "cosmos3_omni",
     "hyperclovax_vision_v2",
     "lfm3_vl",
     "paddleocr_vl",
