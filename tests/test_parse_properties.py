@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -231,3 +232,14 @@ def test_no_foreign_phrase_has_two_meanings() -> None:
         for meaning, phrases in glossed.items():
             for phrase in phrases:
                 assert seen.setdefault(phrase, meaning) == meaning, phrase
+
+
+@pytest.mark.parametrize(
+    "piece", ["noise ", "artifact ", "no artifact ", "模糊，", '{"a":', "A ", "<think>", "is it "]
+)
+@pytest.mark.parametrize("kind", ["open-wrong", "letters-what", "yes-no-is-there", "json-distortion"])
+def test_an_answer_that_repeats_itself_for_pages_is_read_at_once(piece: str, kind: str) -> None:
+    question = questions(load_templates(kind), LABELS)[0]
+    clock = time.process_time()
+    parse(piece * 1000, LABELS, LEXICON, question)
+    assert time.process_time() - clock < 1

@@ -20,6 +20,7 @@ LETTER = re.compile(r"(?<![\w'.])([a-z])(?![\w'])(?!\.\d)(\s*[)\].:]+|\s+-(?=\s)
 LONE = re.compile(rf"\W*{MARK}[a-z]\W*")
 # "a" and "i" are words as well; these are letters: "option a", "a is correct", "a or b", "a, d".
 NAMED = re.compile(r"\b(?:option|choice|letter)\W*$")
+LEAD = 12  # characters before a letter in which one of these words would stand
 CHOSEN = re.compile(
     r"$|[\n,;/!?]|(?:is|fits|seems)\s(?:the\s)?(?:\w+\s)?(?:correct|right|best|wrong|answer)|(?:and|or|nor)\s[a-z]\b"
 )
@@ -62,7 +63,8 @@ def marked(text: str, options: Sequence[str]) -> str:
     def mark(found: re.Match[str]) -> str:
         letter, sign = found[1], found[2]
         free = letter not in "ai" or sign or CHOSEN.match(found.string, found.end())
-        if letter in known and (free or NAMED.search(found.string, 0, found.start())):
+        before = found.string[max(0, found.start() - LEAD) : found.start()]
+        if letter in known and (free or NAMED.search(before)):
             return f" {MARK}{letter} "
         return found[0]
 

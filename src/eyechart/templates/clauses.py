@@ -42,6 +42,10 @@ PERCEIVED = frozenset(
 )
 PARTIAL = frozenset(words_of("other others further additional more much many lot all always"))
 
+REACH = (
+    40  # words; a denial reaches no further, so that an answer that repeats itself for pages is read quickly
+)
+
 
 def bare_words(text: str) -> tuple[str, ...]:
     """Return the words of a normalised text without its punctuation."""
@@ -63,7 +67,7 @@ def clauses(text: str) -> list[list[str]]:
 
 def denial_before(clause: list[str], start: int) -> bool:
     """Say whether something before word ``start`` of the clause denies what stands there, or praises it."""
-    return any(_denies(clause, i) for i in range(start)) or (start > 0 and clause[start - 1] in PRAISE)
+    return any(_denies(clause, i) for i in _before(start)) or (start > 0 and clause[start - 1] in PRAISE)
 
 
 def denial_after(clause: list[str], end: int) -> bool:
@@ -79,7 +83,7 @@ def denial_after(clause: list[str], end: int) -> bool:
 
 def denies_noun(clause: list[str], start: int) -> bool:
     """Say whether the clause denies any of the noun at ``start``: "no artifacts", "I don't see any flaw"."""
-    for i in range(start):
+    for i in _before(start):
         between = clause[i + 1 : start]
         if _partial(between) or not _denies(clause, i):
             continue
@@ -88,6 +92,11 @@ def denies_noun(clause: list[str], start: int) -> bool:
         if clause[i] in NOUN_DENIALS or tuple(clause[i : i + 2]) in PAIRS or PERCEIVED.intersection(between):
             return True
     return False
+
+
+def _before(start: int) -> range:
+    """Return the places of the words before word ``start`` from which a denial reaches it."""
+    return range(max(0, start - REACH), start)
 
 
 def _partial(between: list[str]) -> bool:
