@@ -79,7 +79,7 @@ def examine(
         loaded = ahead(partial(_load, dataset, table), steps, workers=1)
         shown = track(loaded, f"{arm}: exam", len(steps)) if processes.first else loaded
         _answer(run, arm, examiner, shown)
-    peaks = processes.gather(peak_rss_mib())
+    peaks = processes.gather((peak_rss_mib(), _peak_gpu_mib()))
     if processes.first:
         run.write_json(_took(run, arm, len(table), examiner, peaks), f"arms/{arm}/exam.json")
 
@@ -138,9 +138,13 @@ def _answer(
 
 
 def _took(
-    run: Run, arm: str, images: int, examiner: Examiner, peaks: Sequence[float | None]
+    run: Run, arm: str, images: int, examiner: Examiner, peaks: Sequence[tuple[float | None, float | None]]
 ) -> dict[str, Any]:
-    """Return what an exam took; seconds are those of all processes, also of such as were stopped."""
+    """Return what an exam took.
+
+    Seconds are the computing time of all processes together, also of such as were stopped; images per second
+    are those of one process.
+    """
     seconds = float(sum(part.sum() for part in column(run, arm, "seconds")))
     return {
         "engine": run.read_json(f"arms/{arm}/exam.json")["engine"],
@@ -149,5 +153,13 @@ def _took(
         "seconds": seconds,
         "images_per_second": images / seconds,
         "processes": len(peaks),
-        "peak_rss_mib": peaks,
+        "peak_rss_mib": [memory for memory, _ in peaks],
+        "peak_gpu_mib": [memory for _, memory in peaks],
     }
+
+
+def _peak_gpu_mib() -> float | None:
+    """Return the most memory that this process has held on its GPU, or None without one."""
+    import torch
+
+    return round(torch.cuda.max_memory_allocated() / 2**20, 1) if torch.cuda.is_available() else None
