@@ -55,6 +55,7 @@ class Examiner:
         seed: int,
     ) -> None:
         self.items = items(subject, labels, config)
+        self._order = {item.key: i for i, item in enumerate(self.items)}
         self.scheme: Scheme = "shared"
         self._subject, self._arm, self._labels, self._config = subject, arm, tuple(labels), config
         self._colour, self._seed, self._lexicon = colour, seed, load_lexicon()
@@ -77,18 +78,19 @@ class Examiner:
         seeds = [self._seeds_of(item, table["image_id"].tolist()) for item in self.items]
         readings = self._read(images, size, seeds)
         shown = table[IMAGE_COLUMNS].to_dict("records")
-        rows = [
-            {**image, **self._told(item), **row, "correct": row["predicted"] == image["label"]}
-            for item, found, prior, own in zip(self.items, readings, priors, seeds, strict=True)
-            for image, row in self._rows(item, shown, found, prior, own)
-        ]
+        rows: list[Row] = []
+        for item, found, prior, own in zip(self.items, readings, priors, seeds, strict=True):
+            told = self._told(item)
+            rows += [
+                {**image, **told, **row, "correct": row["predicted"] == image["label"]}
+                for image, row in self._rows(item, shown, found, prior, own)
+            ]
         share = (time.perf_counter() - began) / len(rows)
         return [row | {"seconds": share} for row in rows]
 
     def order_of(self, row: Row) -> tuple[int, int, int]:
         """Return a row's place in the table: item by item, readout by readout, repeat by repeat."""
-        keys = [item.key for item in self.items]
-        return keys.index(row["prompt"]), READOUTS.index(row["readout"]), row["repeat"]
+        return self._order[row["prompt"]], READOUTS.index(row["readout"]), row["repeat"]
 
     def _rows(
         self,

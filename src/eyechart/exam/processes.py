@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
@@ -57,7 +57,8 @@ class Processes:
         try:
             yield
         except Exception as error:
-            self.gather(f"{error}")
+            with suppress(EyechartError):  # what failed here is the better message
+                self.gather(f"{error}")
             raise
         told = self.gather("")
         for number, message in enumerate(told):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from eyechart.dataset import Dataset
 from eyechart.dataset.ahead import ahead
+from eyechart.errors import EyechartError
 from eyechart.exam.answers import Row
 from eyechart.exam.blocks import batches, blocks
 from eyechart.exam.config import ExamConfig
@@ -127,10 +128,19 @@ def _answer(
     run: Run, arm: str, examiner: Examiner, loaded: Iterable[tuple[_Step, pd.DataFrame, list[Pixels]]]
 ) -> None:
     """Answer batch by batch; write each block when it is complete."""
+    import torch
+
     answered: list[tuple[int, Row]] = []
     for step, rows, images in loaded:
         place = dict(zip(rows["image_id"], step.places, strict=True))
-        answered += [(place[row["image_id"]], row) for row in examiner.answer(rows, images)]
+        try:
+            found = examiner.answer(rows, images)
+        except torch.OutOfMemoryError as error:
+            raise EyechartError(
+                f"the GPU's memory does not hold {len(images)} images with all their questions",
+                "name a smaller --batch and another folder",
+            ) from error
+        answered += [(place[row["image_id"]], row) for row in found]
         if step.last:
             answered.sort(key=lambda entry: (*examiner.order_of(entry[1]), entry[0]))
             write_answers(run, arm, pd.DataFrame([row for _, row in answered]), step.number)
