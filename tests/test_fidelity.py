@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,18 @@ def test_at_native_size_everything_arrives(eye: ModelSubject, photo: Pixels) -> 
     assert found.visible
 
 
+def test_frames_of_a_still_picture_count_once(photo: Pixels) -> None:
+    from transformers import Qwen2VLImageProcessorPil
+
+    path = Qwen2VLImageProcessorPil(min_pixels=56 * 56, max_pixels=112 * 112)
+    eye = ModelSubject("qwen", torch.nn.Linear(1, 1), SimpleNamespace(image_processor=path))
+    assert pixel_path(eye, 112, 112).seen_pixels == 112 * 112
+    crop = photo[:112, :112]
+    (found,) = fidelity(eye, [("white_noise", 3, crop, distort(crop, "white_noise", level=3))])
+    assert found.share == pytest.approx(1.0, abs=0.03)
+    assert found.seen_psnr == pytest.approx(found.psnr, abs=0.1)
+
+
 def test_halving_the_size_loses_the_highest_octave_of_noise(eye: ModelSubject, photo: Pixels) -> None:
     assert pixel_path(eye, 224, 224).seen_pixels == 112 * 112
     (noise,) = fidelity(eye, [("white_noise", 5, photo, distort(photo, "white_noise", level=5))])
@@ -69,7 +82,7 @@ def test_a_level_that_does_not_survive_is_told(eye: ModelSubject, photo: Pixels)
 
 def test_padding_does_not_count_as_seen(eye: ModelSubject, photo: Pixels) -> None:
     class Padded:
-        name = "padded"
+        name, processor = "padded", eye.processor
 
         def pixel_values(self, images: list[Pixels]) -> Any:
             seen = eye.pixel_values(images)

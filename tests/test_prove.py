@@ -25,12 +25,13 @@ PROVED = tuple(name for name, family in components.families().items() if family.
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("model_type", PROVED)
-def test_components_are_what_they_are_called(model_type: str) -> None:
+@pytest.mark.parametrize("tensors", [4, pytest.param(None, marks=pytest.mark.slow)])
+def test_components_are_what_they_are_called(model_type: str, tensors: int | None) -> None:
     if model_type == "mplug_owl2":
         model, make = owl.tiny_model(), owl.tiny_inputs
     else:
         model, make = build(model_type), inputs
-    claims = prove(model, make(model, 0), make(model, 1))
+    claims = prove(model, make(model, 0), make(model, 1), tensors)
     assert [f"{c.claim}: {c.evidence}" for c in claims if not c.holds] == []
     assert len(claims) >= 8
 

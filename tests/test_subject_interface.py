@@ -25,6 +25,7 @@ from eyechart.templates.sentences import sentences  # noqa: E402
 
 QUESTION = "What is the main distortion of this image?"
 ARGUMENTS: dict[Capability, tuple[Any, ...]] = {
+    Capability.PIXELS: (tiny.images(1),),
     Capability.GENERATE: (tiny.images(1), QUESTION),
     Capability.CHOOSE: (tiny.images(1), QUESTION, tiny.LABELS),
     Capability.PROMPT: (QUESTION, (112, 112)),

@@ -138,6 +138,7 @@ def test_a_run_ends_in_a_report(tmp_path: Path) -> None:
     done = CliRunner().invoke(build(), ["exam", *given], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "tiny-clip" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert {3, 5} <= set(Run(tmp_path / "run").read_table("fidelity.csv")["level"])  # what reaches it
     answers = Run(tmp_path / "run").read_table("arms/base/answers")
     assert answers["image_id"].tolist() == dataset.table("test")["image_id"].tolist()
     assert answers["readout"].unique().tolist() == ["choose"]

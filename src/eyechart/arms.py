@@ -20,6 +20,7 @@ from eyechart.measures.statistics import cluster_interval
 from eyechart.runs import Run
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.subject import Subject
 from eyechart.templates import load_templates
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.phases import Lesson
@@ -112,7 +113,7 @@ def content_answers(
     return examine_content(subject, name, scenes, config.exam.batch, engine_of(run, name))
 
 
-def keep_fidelity(run: Run, dataset: Dataset, subject: ModelSubject) -> None:
+def keep_fidelity(run: Run, dataset: Dataset, subject: Subject) -> None:
     """File what of the dataset's distortions reaches the subject, at the size of its pictures.
 
     Pictures larger than the packaged photographs are audited at the photographs' size.

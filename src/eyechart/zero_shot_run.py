@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from eyechart.arms import keep_fidelity
 from eyechart.dataset import load_dataset
 from eyechart.exam.prompts import PromptRow, prompt_key, write_prompts
 from eyechart.exam.shards import IMAGE_COLUMNS, finished, write_answers
@@ -44,6 +45,7 @@ def zero_shot_run(
     file_dataset(run, found, seed, say)
     if not finished(run, ARM):
         model = load_zero_shot(subject, load)
+        keep_fidelity(run, found, model)
         with run.timer(f"{ARM}: exam"):
             logp = model.log_likelihoods(found.images("test"), texts)
         answers = zero_shot_answers(found.table("test"), logp, found.labels, texts)

@@ -138,11 +138,14 @@ def fidelity(
     """
     from eyechart.distort import find, registry
     from eyechart.subjects.audit import audit
+    from eyechart.subjects.capabilities import is_zero_shot
     from eyechart.subjects.loading import load_subject
+    from eyechart.subjects.zero_shot import load_zero_shot
 
     names = list(registry()) if types == "all" else [find(name.strip()).name for name in types.split(",")]
     width, height = read_size(size)
-    path, table = audit(load_subject(subject, load), names, height, width, pictures)
+    loaded = load_zero_shot(subject, load) if is_zero_shot(subject) else load_subject(subject, load)
+    path, table = audit(loaded, names, height, width, pictures)
     share = path.seen_pixels / (path.width * path.height)
     typer.echo(f"sees {path.seen_pixels:,} pixels of {path.width} x {path.height} ({share:.0%})")
     typer.echo(table.to_string(index=False, float_format=lambda value: f"{value:.2f}"))

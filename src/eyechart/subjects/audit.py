@@ -17,16 +17,16 @@ from eyechart.subjects.fidelity import PixelPath, fidelity, pixel_path, table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from eyechart.subjects.model import ModelSubject
+    from eyechart.subjects.subject import Subject
 
 
 def audit(
-    subject: ModelSubject, types: Sequence[str], height: int, width: int, pictures: int
+    subject: Subject, types: Sequence[str], height: int, width: int, pictures: int
 ) -> tuple[PixelPath, pd.DataFrame]:
     """Return a subject's pixel path and its fidelity table, at the levels of each type's default corpus.
 
     Args:
-        subject: an open model with its processor.
+        subject: an open model or a zero-shot one.
         types: names of distortions.
         height: of the pictures, in pixels.
         width: of the pictures, in pixels.

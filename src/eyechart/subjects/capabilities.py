@@ -15,6 +15,7 @@ class Capability(StrEnum):
 
     GENERATE = "generated text"
     CHOOSE = "log-likelihoods of whole candidates"
+    PIXELS = "pixels behind its own resizing"
     PROMPT = "exact prompts"
     COMPONENTS = "components"
     VISUAL_TOKENS = "visual tokens"
@@ -24,7 +25,7 @@ class Capability(StrEnum):
 
 OPEN_MODEL = frozenset(Capability)
 ENDPOINT = frozenset({Capability.GENERATE})
-ZERO_SHOT = frozenset({Capability.CHOOSE})
+ZERO_SHOT = frozenset({Capability.CHOOSE, Capability.PIXELS})
 
 
 def is_endpoint(name: str) -> bool:

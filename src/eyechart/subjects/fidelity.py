@@ -20,7 +20,7 @@ from eyechart.errors import EyechartError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from eyechart.subjects.model import ModelSubject
+    from eyechart.subjects.subject import Subject
 
 Pixels = NDArray[np.uint8]
 Reals = NDArray[np.float64]
@@ -39,6 +39,7 @@ class PixelPath:
         width: of the picture, in pixels.
         height: of the picture, in pixels.
         seen_pixels: pixels behind the processor that depend on the picture.
+        repeats: how often each of them stands there (Qwen-VL makes two frames of a picture).
         contrast: grey levels before the processor for each unit behind it.
     """
 
@@ -46,6 +47,7 @@ class PixelPath:
     height: int
     seen_pixels: int
     contrast: float
+    repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Fidelity:
     visible: bool
 
 
-def pixel_path(subject: ModelSubject, height: int, width: int) -> PixelPath:
+def pixel_path(subject: Subject, height: int, width: int) -> PixelPath:
     """Return how a subject sees pictures of one size.
 
     Raises:
@@ -86,14 +88,15 @@ def pixel_path(subject: ModelSubject, height: int, width: int) -> PixelPath:
     if not moved.any():
         raise EyechartError(f"{subject.name} sees black and white alike", "its image processor is broken")
     contrast = 255.0 / float(np.abs(white - black)[moved].mean())
-    return PixelPath(width, height, int(moved.sum()) // 3, contrast)
+    repeats = getattr(subject.processor.image_processor, "temporal_patch_size", None) or 1
+    return PixelPath(width, height, int(moved.sum()) // (3 * repeats), contrast, repeats)
 
 
-def fidelity(subject: ModelSubject, pairs: Iterable[tuple[str, int, Pixels, Pixels]]) -> list[Fidelity]:
+def fidelity(subject: Subject, pairs: Iterable[tuple[str, int, Pixels, Pixels]]) -> list[Fidelity]:
     """Return what of each distortion reaches a subject, pooled over the pictures of a type and level.
 
     Args:
-        subject: an open model with its processor.
+        subject: an open model or a zero-shot one.
         pairs: (distortion, level, picture, distorted picture); uint8 HWC RGB, all of one size.
     """
     before: dict[tuple[str, int], list[Reals]] = {}
@@ -119,9 +122,7 @@ def table(found: Sequence[Fidelity]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _energies(
-    subject: ModelSubject, path: PixelPath, clean: Pixels, distorted: Pixels
-) -> tuple[Reals, Reals]:
+def _energies(subject: Subject, path: PixelPath, clean: Pixels, distorted: Pixels) -> tuple[Reals, Reals]:
     """Return mean squares before and behind the processor: whole, luma, chroma, then the octaves."""
     whole = distorted.astype(np.float64) - clean
     base = _behind(subject, clean)
@@ -130,7 +131,7 @@ def _energies(
         changed = np.clip(np.rint(clean + part), 0, 255).astype(np.uint8)
         one.append(float(((changed.astype(np.float64) - clean) ** 2).mean()))
         behind = (_behind(subject, changed) - base) * path.contrast
-        two.append(float((behind**2).sum()) / (3 * path.seen_pixels))
+        two.append(float((behind**2).sum()) / (3 * path.seen_pixels * path.repeats))
     return np.array(one), np.array(two)
 
 
@@ -151,7 +152,7 @@ def _parts(whole: Reals) -> Iterator[Reals]:
         yield np.fft.irfft2(spectrum * band[..., None], s=whole.shape[:2], axes=(0, 1))
 
 
-def _behind(subject: ModelSubject, image: Pixels) -> Reals:
+def _behind(subject: Subject, image: Pixels) -> Reals:
     """Return the values that the vision encoder receives, in any order that does not depend on the image."""
     values: Any = subject.pixel_values([image])
     found: Reals = values.double().cpu().numpy().ravel()

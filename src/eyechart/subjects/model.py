@@ -208,9 +208,9 @@ class ModelSubject(Subject):
                 found |= zip(rows, (one.float().cpu() for one in states), strict=True)
         return [found[i] for i in range(len(images))]
 
-    def pixel_values(self, images: list[Pixels]) -> torch.Tensor:
-        """Return the images as the vision encoder receives them, [n, 3, height, width] in float32."""
-        seen = self.processor.image_processor(images=images, return_tensors="pt")
+    def pixel_values(self, images: Sequence[Pixels]) -> torch.Tensor:
+        """Return the images as the vision encoder receives them, [n, 3, height, width] in most families."""
+        seen = self.processor.image_processor(images=list(images), return_tensors="pt")
         values: torch.Tensor = seen["pixel_values"]
         return values.to(self.device)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # The method behind each capability.
 METHODS = {
+    Capability.PIXELS: "pixel_values",
     Capability.GENERATE: "generate",
     Capability.CHOOSE: "choose",
     Capability.PROMPT: "prompt",
@@ -36,10 +37,16 @@ class Subject:
     Attributes:
         name: what reports call it.
         capabilities: what it offers.
+        processor: what prepares images and texts, where it is at hand.
     """
 
     name: str
+    processor: Any
     capabilities: frozenset[Capability] = frozenset()
+
+    def pixel_values(self, images: Sequence[Pixels]) -> torch.Tensor:
+        """Return the images as the vision encoder receives them; the shape is the family's own."""
+        raise lacking(self.name, Capability.PIXELS)
 
     def generate(self, images: Sequence[Pixels], question: str) -> list[str]:
         """Return a text in answer to a question on each image."""

@@ -43,6 +43,12 @@ class ZeroShot(Subject):
         # As transformers' own pipeline: SigLIP was trained on texts of one length, each pair by itself.
         self.sigmoid = "siglip" in model.config.model_type
 
+    def pixel_values(self, images: Sequence[Pixels]) -> torch.Tensor:
+        """Return the images as the vision encoder receives them, [n, 3, height, width] in float32."""
+        seen = self.processor.image_processor(images=list(images), return_tensors="pt")
+        values: torch.Tensor = seen["pixel_values"]
+        return values.to(self.model.device)
+
     def choose(self, images: Sequence[Pixels], question: str, answers: Sequence[str]) -> NDArray[np.float64]:
         """Return the log-likelihood of each label; its sentences take the place of a question."""
         from eyechart.templates.sentences import sentences
@@ -89,8 +95,7 @@ class ZeroShot(Subject):
     def _run(self, texts: Sequence[str], images: Sequence[Pixels]) -> Any:
         length = {"padding": "max_length", "max_length": 64} if self.sigmoid else {"padding": True}
         written = self.processor.tokenizer(list(texts), truncation=True, return_tensors="pt", **length)
-        seen = self.processor.image_processor(images=list(images), return_tensors="pt")
-        pixels = seen["pixel_values"].to(self.model.device, self.model.dtype)
+        pixels = self.pixel_values(images).to(self.model.dtype)
         return self.model(**written.to(self.model.device), pixel_values=pixels)
 
 
