@@ -50,7 +50,7 @@ def load_subject(name: str, options: LoadOptions = _DEFAULT) -> ModelSubject:
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
         raise explain(name, error) from error
     refuse_missing_weights(shown, told["missing_keys"])
-    subject = ModelSubject(shown, model, processor, compute=_compute(options))
+    subject = ModelSubject(shown, model, processor, compute=compute_type(options))
     if options.chat_template is not None:
         refuse_wrong_template(subject)
     return subject
@@ -99,7 +99,7 @@ def native_precision() -> str:
     return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
 
 
-def _compute(options: LoadOptions) -> str:
+def compute_type(options: LoadOptions) -> str:
     """Return the type of the matrix products; weights of a chosen type compute in that type."""
     return native_precision() if options.dtype is None and options.quantize is None else "float32"
 
