@@ -77,6 +77,8 @@ def test_with_a_template_it_is_a_subject(folder: Path, template: Path, fp32: Non
     tokens = subject.visual_tokens(shown)
     assert [tuple(one.shape) for one in tokens] == [(QUERIES, 64)] * 2
     assert not torch.equal(tokens[0], tokens[1])
+    assert subject.choose(shown, QUESTION, tiny.LABELS).shape == (2, len(tiny.LABELS))
+    assert len(subject.generate(shown, QUESTION, new_tokens=3)) == 2
 
 
 def test_what_is_kept_is_the_template_itself(template: Path) -> None:
