@@ -35,7 +35,7 @@ def value(loss: torch.Tensor | None) -> float:
     return loss.item()
 
 
-def minimise(tokens: torch.Tensor, losses: Any, steps: int = 150, rate: float = 0.02) -> torch.Tensor:
+def minimise(tokens: torch.Tensor, losses: Any, steps: int = 60, rate: float = 0.05) -> torch.Tensor:
     """Return tokens after Adam on the sum of losses of them."""
     tokens = tokens.float().clone().requires_grad_(True)
     optimiser = torch.optim.Adam([tokens], rate)

@@ -3,80 +3,171 @@
 from __future__ import annotations
 
 import hashlib
-import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from eyechart.errors import EyechartError
-from eyechart.subjects.components import components
+from eyechart.subjects.components import COMPONENTS, components
+
+_TOLD = 3  # names of tensors in a message
 
 
-def snapshot(model: Any) -> dict[str, dict[str, Any]]:
-    """Return a copy of every parameter, by component and name, on the CPU."""
-    return {
-        component: {name: p.detach().cpu().clone() for name, p in parameters.items()}
-        for component, parameters in components(model).items()
-    }
+@dataclass(frozen=True)
+class Snapshot:
+    """A model before tuning.
+
+    Attributes:
+        hashes: sha256 of every parameter's bytes, by component and name.
+        values: copies, on the CPU, of the parameters of components that are to be trained, by name.
+        assign: groups that count to another component.
+    """
+
+    hashes: dict[str, dict[str, str]]
+    values: dict[str, Any]
+    assign: dict[str, str]
 
 
-def prove(before: dict[str, dict[str, Any]], model: Any, asked: tuple[str, ...]) -> dict[str, Any]:
-    """Compare a model with its snapshot and check that exactly the components asked for changed.
+def snapshot(
+    model: Any, train: Collection[str] = COMPONENTS, assign: Mapping[str, str] | None = None
+) -> Snapshot:
+    """Return what is needed to tell later what changed; it takes the memory of the trained components.
 
     Args:
-        before: what :func:`snapshot` returned.
+        model: a transformers image-text-to-text model, without adapters.
+        train: the components that are to be trained.
+        assign: groups that count to another component (see :func:`components`).
+    """
+    parts = components(model, assign)
+    return Snapshot(
+        {part: {name: _digest(p) for name, p in found.items()} for part, found in parts.items()},
+        {name: p.detach().cpu().clone() for part in train for name, p in parts[part].items()},
+        dict(assign or {}),
+    )
+
+
+def prove(
+    before: Snapshot,
+    model: Any,
+    asked: tuple[str, ...],
+    *,
+    adapted: Mapping[str, Collection[str]] | None = None,
+    unreachable: Collection[str] = (),
+) -> dict[str, Any]:
+    """Compare a model with its snapshot and check that exactly what was asked for changed.
+
+    Args:
+        before: what :func:`snapshot` returned, with the values of the components asked for.
         model: the tuned model (adapters merged).
         asked: the components that were to be trained.
+        adapted: of each component that was trained by adapters (LoRA), the parameters that carried one; the
+            rest of it must not change. Components that are not named were trained in full.
+        unreachable: parameters that cannot receive a gradient (see :mod:`eyechart.tune.reach`); it is no
+            fault of theirs that they stay.
 
     Returns:
-        A table: per component its parameters, tensors, changed tensors, the norm of the difference relative
-        to the norm before, and the sha256 of its values before and after.
+        ``asked``, ``assign``, ``ok`` and a table ``components``: per component whether it was ``asked`` for,
+        ``method`` (full, adapter or frozen), its ``parameters``, ``tensors``, ``chosen_tensors``,
+        ``changed_tensors``, the names of chosen tensors that stayed (``unmoved``; ``no_gradient`` where they
+        could not move), ``relative_change`` (the norm of the difference over the norm before, over the whole
+        component), and the sha256 over all its tensors before and after.
 
     Raises:
         EyechartError: something outside the choice moved, nothing inside it did, or a weight is not finite.
     """
     table = {}
-    for component, parameters in components(model).items():
-        old = before[component]
-        changed, difference, norm = 0, 0.0, 0.0
-        for name, parameter in parameters.items():
-            new = parameter.detach().cpu()
-            delta = (new - old[name]).double().norm().item()
-            changed += delta > 0
-            difference += delta**2
-            norm += old[name].double().norm().item() ** 2
-        if not math.isfinite(difference):  # would pass every comparison below
+    for component, parameters in components(model, before.assign).items():
+        old = before.hashes[component]
+        _same_names(component, old, parameters)
+        new = {name: _digest(p) for name, p in parameters.items()}
+        changed = {name for name in new if new[name] != old[name]}
+        chosen = set((adapted or {}).get(component, parameters)) if component in asked else set()
+        _finite(component, parameters)
+        _nothing_outside(component, changed - chosen, component in asked)
+        stayed = [name for name in parameters if name in chosen - changed]
+        if component in asked and not changed:
             raise EyechartError(
-                f"the weights of {component} are not finite after tuning", "lower the learning rates"
+                f"no tensor of {component} changed although it was to be trained",
+                "the answer does not depend on it, or not in this way: choose another component"
+                if chosen <= set(unreachable)
+                else "raise its learning rate or the number of steps",
             )
         table[component] = {
             "asked": component in asked,
+            "method": _method(component, asked, adapted or {}),
             "parameters": sum(p.numel() for p in parameters.values()),
             "tensors": len(parameters),
-            "changed_tensors": changed,
-            "relative_change": (difference / norm) ** 0.5,
-            "sha256_before": _digest(old),
-            "sha256_after": _digest(parameters),
+            "chosen_tensors": len(chosen),
+            "changed_tensors": len(changed),
+            "unmoved": [name for name in stayed if name not in unreachable],
+            "no_gradient": [name for name in stayed if name in unreachable],
+            "relative_change": _relative(before, parameters, changed),
+            "sha256_before": _together(old),
+            "sha256_after": _together(new),
         }
-    for component, row in table.items():
-        if row["changed_tensors"] and component not in asked:
-            raise EyechartError(
-                f"{row['changed_tensors']} tensors of {component} changed, which was not to be trained",
-                "this is a fault of the tuning code: please report it with the run's configuration",
-            )
-        if component in asked and not row["changed_tensors"]:
-            raise EyechartError(
-                f"no tensor of {component} changed although it was to be trained",
-                "raise its learning rate or the number of steps",
-            )
-    return {"asked": list(asked), "components": table, "ok": True}
+    return {"asked": list(asked), "assign": before.assign, "components": table, "ok": True}
 
 
-def _digest(parameters: dict[str, Any]) -> str:
-    """Return the sha256 over names and values in the order of names."""
+def _method(component: str, asked: Collection[str], adapted: Collection[str]) -> str:
+    if component not in asked:
+        return "frozen"
+    return "adapter" if component in adapted else "full"
+
+
+def _same_names(component: str, old: Collection[str], new: Collection[str]) -> None:
+    if unlike := set(old) ^ set(new):
+        raise EyechartError(
+            f"{component} has other tensors than before tuning: {_some(unlike)}",
+            "merge adapters into the weights before the proof",
+        )
+
+
+def _finite(component: str, parameters: Mapping[str, Any]) -> None:
+    if bad := {name for name, p in parameters.items() if not bool(p.detach().isfinite().all())}:
+        raise EyechartError(
+            f"the weights of {component} are not finite after tuning: {_some(bad)}",
+            "lower the learning rates",
+        )
+
+
+def _nothing_outside(component: str, outside: Collection[str], asked: bool) -> None:
+    if outside:
+        why = "which carried no adapter" if asked else "which was not to be trained"
+        raise EyechartError(
+            f"{len(outside)} tensors of {component} changed, {why}: {_some(outside)}",
+            "this is a fault of the tuning code: please report it with the run's configuration",
+        )
+
+
+def _relative(before: Snapshot, parameters: Mapping[str, Any], changed: Collection[str]) -> float:
+    """Return the norm of the difference over the norm before, over all of a component; 0 if none changed."""
     import torch
 
-    digest = hashlib.sha256()
-    for name in sorted(parameters):
-        digest.update(name.encode())
-        values = parameters[name].detach().cpu().contiguous().flatten()
-        digest.update(values.view(torch.uint8).numpy().tobytes())  # bytes: NumPy has no bfloat16
-    return digest.hexdigest()
+    if not changed:
+        return 0.0
+    difference = norm = 0.0
+    for name, parameter in parameters.items():
+        old, new = before.values[name].float(), parameter.detach().cpu().float()
+        difference += float((new - old).norm(dtype=torch.float64)) ** 2
+        norm += float(old.norm(dtype=torch.float64)) ** 2
+    return float((difference / norm) ** 0.5)
+
+
+def _digest(parameter: Any) -> str:
+    """Return the sha256 of a tensor's bytes."""
+    import torch
+
+    values = parameter.detach().cpu().contiguous().flatten()
+    # Read as bytes, since NumPy has no bfloat16.
+    return hashlib.sha256(values.view(torch.uint8).numpy()).hexdigest()
+
+
+def _together(hashes: Mapping[str, str]) -> str:
+    """Return the sha256 over names and hashes in the order of names."""
+    return hashlib.sha256("".join(f"{n}:{hashes[n]};" for n in sorted(hashes)).encode()).hexdigest()
+
+
+def _some(names: Collection[str]) -> str:
+    """Return a few names for a message."""
+    told = ", ".join(sorted(names)[:_TOLD])
+    return f"{told} and {len(names) - _TOLD} more" if len(names) > _TOLD else told
