@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import tiny
 import torch
+from numpy.typing import NDArray
 from scipy.stats import entropy
 
 from eyechart.errors import EyechartError
@@ -24,12 +25,17 @@ TABLE = pd.DataFrame({"image_id": [f"p/{i}" for i in range(5)], "content": CONTE
 PROMPTS = ("Describe this image.", "What is it?")
 
 
-def given(folder: Path, logits: np.ndarray) -> Answers:  # type: ignore[type-arg]
+def given(folder: Path, logits: NDArray[np.float64]) -> Answers:
     """Return answers with these logits, [prompts, images, vocabulary]."""
     folder.mkdir()
     for i, values in enumerate(torch.from_numpy(logits).log_softmax(-1).float().numpy()):
         np.save(folder / f"{i}.npy", values)
     return Answers(folder, PROMPTS, tuple(TABLE["image_id"]), CONTENTS)
+
+
+def cells(table: pd.DataFrame, prompt: str, *names: str) -> list[float]:
+    row = table[table["prompt"] == prompt].iloc[0]
+    return [float(row[name]) for name in names]
 
 
 def test_packaged_prompts_are_about_what_is_shown_alone() -> None:
@@ -45,14 +51,13 @@ def test_two_images_by_hand(tmp_path: Path) -> None:
     """Halves against a quarter and three quarters: ln 2 - ln(3) / 2, and the likeliest token changes."""
     one = np.log(np.array([[[0.5, 0.3, 0.2]] * 5, [[0.5, 0.5, 0.0]] * 5]) + 1e-300)
     two = np.log(np.array([[[0.5, 0.3, 0.2]] * 5, [[0.25, 0.75, 0.0]] * 5]) + 1e-300)
-    found = side_effects(given(tmp_path / "one", one), given(tmp_path / "two", two)).set_index("prompt")
-    assert found.loc[PROMPTS[0], ["agreement", "kl"]].tolist() == [1, 0]
+    found = side_effects(given(tmp_path / "one", one), given(tmp_path / "two", two))
+    assert cells(found, PROMPTS[0], "agreement", "kl") == [1, 0]
     kl = 0.5 * np.log(0.5 / 0.25) + 0.5 * np.log(0.5 / 0.75)
-    assert found.loc[PROMPTS[1], "kl"] == pytest.approx(kl, rel=1e-6)
     assert kl == pytest.approx(np.log(2) - np.log(3) / 2)
-    assert found.loc[PROMPTS[1], "agreement"] == 0
-    assert found.loc[ALL, ["agreement", "kl"]].tolist() == pytest.approx([0.5, kl / 2], rel=1e-6)
-    assert found.loc[ALL, ["answers", "contents"]].tolist() == [10, 3]
+    assert cells(found, PROMPTS[1], "agreement", "kl") == pytest.approx([0, kl], rel=1e-6)
+    assert cells(found, ALL, "agreement", "kl") == pytest.approx([0.5, kl / 2], rel=1e-6)
+    assert cells(found, ALL, "answers", "contents") == [10, 3]
 
 
 def test_divergence_equals_scipys(tmp_path: Path) -> None:
@@ -61,13 +66,14 @@ def test_divergence_equals_scipys(tmp_path: Path) -> None:
     one = draw.normal(0, 3, (2, 5, 50_000))
     two = one + draw.normal(0, 0.01, one.shape)
     before, after = given(tmp_path / "one", one), given(tmp_path / "two", two)
-    found = side_effects(before, after).set_index("prompt")
+    found = side_effects(before, after)
     p, q = (np.exp(x) / np.exp(x).sum(-1, keepdims=True) for x in (one, two))
-    assert found.loc[ALL, "kl"] == pytest.approx(entropy(p, q, axis=-1).mean(), rel=1e-3)
+    assert cells(found, ALL, "kl")[0] == pytest.approx(entropy(p, q, axis=-1).mean(), rel=1e-3)
     for i, prompt in enumerate(PROMPTS):
         expected = cluster_interval(entropy(p[i], q[i], axis=-1), CONTENTS, seed=0)
-        ends = found.loc[prompt, ["kl_low", "kl_high"]].astype(float)
-        assert ends.tolist() == pytest.approx([expected.low, expected.high], rel=1e-3)
+        assert cells(found, prompt, "kl_low", "kl_high") == pytest.approx(
+            [expected.low, expected.high], rel=1e-3
+        )
     assert (side_effects(before, before)["kl"] == 0).all()
 
 
@@ -96,15 +102,15 @@ def test_a_changed_subject_is_seen_and_an_unchanged_one_is_not(pupil: ModelSubje
         return keep_answers(subject, images, TABLE, tmp_path / name, prompts=PROMPTS)
 
     before = kept(pupil, "before")
-    same = side_effects(before, kept(copy.deepcopy(pupil), "same")).set_index("prompt").loc[ALL]
-    assert same["agreement"] == 1
-    assert same["kl"] == same["kl_high"] == 0
+    same = side_effects(before, kept(copy.deepcopy(pupil), "same"))
+    assert cells(same, ALL, "agreement", "kl", "kl_high") == [1, 0, 0]
     with torch.no_grad():
         for parameter in pupil.language.layers.parameters():
             parameter.mul_(-1)
-    other = side_effects(before, kept(pupil, "other")).set_index("prompt").loc[ALL]
-    assert other["agreement"] < 1
-    assert 0 < other["kl_low"] <= other["kl"] <= other["kl_high"]
+    other = side_effects(before, kept(pupil, "other"))
+    agreement, low, kl, high = cells(other, ALL, "agreement", "kl_low", "kl", "kl_high")
+    assert agreement < 1
+    assert 0 < low <= kl <= high
 
 
 def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:

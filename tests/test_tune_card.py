@@ -48,7 +48,7 @@ def card() -> Card:
     )
 
 
-def written(card: Card, folder: Path) -> ModelCard:
+def written(card: Card, folder: Path) -> Any:
     write_card(card, folder)
     return ModelCard.load(folder / "README.md")
 

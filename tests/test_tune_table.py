@@ -63,7 +63,9 @@ def test_tensors_without_gradient_are_those_whose_change_changes_nothing(model_t
     with torch.no_grad():
         whole = model(**seen).logits[:, -1]
         for part in PATH:
-            for name, parameter in components(model)[part].items():
+            found = list(components(model)[part].items())
+            few = found[:: max(1, len(found) // 6)]  # of those that train; of those that do not, all
+            for name, parameter in dict([*few, *((n, p) for n, p in found if n in dead)]).items():
                 with changed(parameter):
                     assert torch.equal(model(**seen).logits[:, -1], whole) == (name in dead), name
 
