@@ -279,6 +279,27 @@ def test_options_reach_the_model_and_it_answers(whole: Path, dtype: Any) -> None
         assert [claim.claim for claim in claims if not claim.holds] == []
 
 
+def test_weights_are_put_back_bit_for_bit_after_asking(whole: Path) -> None:
+    subject = load_subject(str(whole), LoadOptions(dtype="float32"))
+    subject.compute = "bfloat16"
+    before = {name: p.detach().clone() for name, p in subject.model.named_parameters()}
+
+    def fail() -> None:
+        with subject.asking():
+            assert {p.dtype for p in subject.model.parameters()} == {torch.bfloat16}
+            assert not torch.is_grad_enabled()
+            with subject.asking():
+                seen = subject.inputs(tiny.images(1), subject.conversation("?"))
+                assert seen["pixel_values"].dtype == torch.bfloat16
+            assert subject.model.dtype == torch.bfloat16
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert all(torch.equal(p, before[name]) for name, p in subject.model.named_parameters())
+    assert {p.dtype for p in subject.model.parameters()} == {torch.float32}
+
+
 def test_quantisation_without_its_library_and_before_tuning_is_told(whole: Path) -> None:
     options = LoadOptions(quantize="4bit")
     with pytest.raises(EyechartError, match="cannot be tuned"):

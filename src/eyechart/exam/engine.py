@@ -55,12 +55,10 @@ def read(
     Returns:
         One reading a question.
     """
-    import torch
-
     if scheme in ("shared", "prompt"):
         longest = max(_length(ask, decoding) for ask in asks)
         scheme = scheme if longest <= _window(subject.model) else "stepwise"
-    with torch.no_grad(), subject.precision():
+    with subject.asking():
         if scheme == "shared":
             found = _shared(subject, images, asks, decoding, seeds)
         else:

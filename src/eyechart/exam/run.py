@@ -79,7 +79,8 @@ def examine(
         steps = _steps(table, cut, waiting[processes.number :: processes.count], config.batch)
         loaded = ahead(partial(_load, dataset, table), steps, workers=1)
         shown = track(loaded, f"{arm}: exam", len(steps)) if processes.first else loaded
-        _answer(run, arm, examiner, shown)
+        with subject.asking():
+            _answer(run, arm, examiner, shown)
     peaks = processes.gather((peak_rss_mib(), _peak_gpu_mib()))
     if processes.first:
         run.write_json(_took(run, arm, len(table), examiner, peaks), f"arms/{arm}/exam.json")

@@ -20,6 +20,8 @@ _QUESTIONS = (
     "Look at this image and name, in one word, what has been done to it most of all.",
 )
 
+_ANSWERS = ("blur", "compression", "clean")
+
 
 def check_subject(subject: ModelSubject, images: list[Pixels], tensors: int | None = 4) -> list[Claim]:
     """Return what holds of a subject; see :func:`eyechart.subjects.prove.prove`.
@@ -30,7 +32,8 @@ def check_subject(subject: ModelSubject, images: list[Pixels], tensors: int | No
         tensors: how many parameters of each component to change; None changes every one.
     """
     one, two = (_inputs(subject, [_QUESTIONS[0]], [image]) for image in images[:2])
-    return [*prove(subject.model, one, two, tensors), _stages(subject, images), _padding(subject, images)]
+    found = prove(subject.model, one, two, tensors)
+    return [*found, _stages(subject, images), _choosing(subject, images), _padding(subject, images)]
 
 
 def _inputs(subject: ModelSubject, questions: list[str], images: list[Pixels]) -> dict[str, Any]:
@@ -76,6 +79,36 @@ def _apart(one: torch.Tensor, two: torch.Tensor) -> float:
     if one.shape != two.shape:
         return float("inf")
     return float((one - two).float().abs().max() / two.float().abs().max().clamp(min=1e-12))
+
+
+def _choosing(subject: ModelSubject, images: list[Pixels]) -> Claim:
+    """In a batch, answers are scored and texts written as the model's own ``generate`` does alone."""
+    import numpy as np
+
+    from eyechart.exam.engine import read
+    from eyechart.exam.forest import Ask
+    from eyechart.exam.readings import Decoding
+    from eyechart.exam.schemes import check_schemes
+
+    size = images[0].shape[:2]
+    asks = [
+        Ask(subject.prompt(q, size), tuple(subject.answer_ids(q, answer, size) for answer in _ANSWERS))
+        for q in _QUESTIONS
+    ]
+    exact = ModelSubject(subject.name, subject.model, subject.processor)
+    checked, writing = check_schemes(subject, images[0], asks), Decoding(new_tokens=4)
+    together = read(exact, images[:2], asks, writing, scheme=checked.scheme)
+    alone = [read(exact, [image], asks, writing, scheme="plain") for image in images[:2]]
+    pairs = [(together[a], alone[i][a], i) for a in range(len(asks)) for i in range(2)]
+    apart = max(float(np.abs(one.logp[i] - two.logp[0]).max()) for one, two, i in pairs)
+    same = all(one.texts[i] == two.texts[0] for one, two, i in pairs)
+    refused = f"; not {', '.join(checked.refused)}" if checked.refused else ""
+    return Claim(
+        "answers are scored and written in a batch as the model's own generate does alone",
+        same and apart <= checked.tolerance,
+        f"way of asking: {checked.scheme}{refused}; log-likelihoods differ by {apart:.1e} at most; texts are "
+        f"{'equal' if same else 'different'}",
+    )
 
 
 def _padding(subject: ModelSubject, images: list[Pixels]) -> Claim:
