@@ -49,6 +49,21 @@ def test_the_smallest_change_of_a_frozen_tensor_is_found(pupil: ModelSubject) ->
         prove(before, pupil.model, ("projector",))
 
 
+def test_a_frozen_running_mean_that_moves_is_found(pupil: ModelSubject) -> None:
+    """Statistics of a batch normalisation move in training mode although nothing of it is trained."""
+    tower = pupil.model.get_encoder(modality="image")
+    tower.add_module("normalisation", torch.nn.BatchNorm1d(3, affine=False))
+    for asked, told in ((("projector",), True), (("vision", "projector"), False)):
+        before = snapshot(pupil.model, asked)
+        tower.normalisation.train()(torch.randn(4, 3))
+        move(pupil.model, *(first(pupil.model, component) for component in asked))
+        if told:
+            with pytest.raises(EyechartError, match=r"vision changed, .*normalisation\.running_mean"):
+                prove(before, pupil.model, asked)
+        else:
+            assert prove(before, pupil.model, asked)["ok"]
+
+
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_a_chosen_component_that_did_not_move_is_found(subject: ModelSubject, component: str) -> None:
     with pytest.raises(EyechartError, match=f"no tensor of {component} changed.*\n.*learning rate"):

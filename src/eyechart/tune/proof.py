@@ -19,11 +19,14 @@ class Snapshot:
 
     Attributes:
         hashes: sha256 of every parameter's bytes, by component and name.
+        buffers: sha256 of everything else that a checkpoint holds, such as running means, by component and
+            name.
         values: copies, on the CPU, of the parameters of components that are to be trained, by name.
         assign: groups that count to another component.
     """
 
     hashes: dict[str, dict[str, str]]
+    buffers: dict[str, dict[str, str]]
     values: dict[str, Any]
     assign: dict[str, str]
 
@@ -41,6 +44,7 @@ def snapshot(
     parts = components(model, assign)
     return Snapshot(
         {part: {name: _digest(p) for name, p in found.items()} for part, found in parts.items()},
+        _buffers(model, parts),
         {name: p.detach().cpu().clone() for part in train for name, p in parts[part].items()},
         dict(assign or {}),
     )
@@ -75,8 +79,9 @@ def prove(
     Raises:
         EyechartError: something outside the choice moved, nothing inside it did, or a weight is not finite.
     """
-    table = {}
-    for component, parameters in components(model, before.assign).items():
+    table, parts = {}, components(model, before.assign)
+    buffers = _buffers(model, parts)
+    for component, parameters in parts.items():
         old = before.hashes[component]
         _same_names(component, old, parameters)
         new = {name: _digest(p) for name, p in parameters.items()}
@@ -84,6 +89,9 @@ def prove(
         chosen = set((adapted or {}).get(component, parameters)) if component in asked else set()
         _finite(component, parameters)
         _nothing_outside(component, changed - chosen, component in asked)
+        if component not in asked:
+            now, then = buffers[component], before.buffers[component]
+            _nothing_outside(component, {name for name in now if now[name] != then.get(name)}, False)
         stayed = [name for name in parameters if name in chosen - changed]
         if component in asked and not changed:
             raise EyechartError(
@@ -106,6 +114,24 @@ def prove(
             "sha256_after": _together(new),
         }
     return {"asked": list(asked), "assign": before.assign, "components": table, "ok": True}
+
+
+def _buffers(model: Any, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return the hashes of buffers that a checkpoint holds, each with the parameters that it lies beside."""
+    homes = {prefix: part for part, found in parts.items() for name in found for prefix in _prefixes(name)}
+    kept = set(model.state_dict())
+    found: dict[str, dict[str, str]] = {part: {} for part in parts}
+    for name, buffer in model.named_buffers():
+        if name in kept:
+            home = next(homes[prefix] for prefix in reversed(_prefixes(name)) if prefix in homes)
+            found[home][name] = _digest(buffer)
+    return found
+
+
+def _prefixes(name: str) -> list[str]:
+    """Return the modules that a tensor lies in, the outermost first."""
+    steps = name.split(".")
+    return [".".join(steps[:i]) for i in range(len(steps))]
 
 
 def _method(component: str, asked: Collection[str], adapted: Collection[str]) -> str:
