@@ -23,7 +23,7 @@ from eyechart.plan.calibrate import dominant, speed  # noqa: E402
 from eyechart.plan.exam import count, operations  # noqa: E402
 from eyechart.plan.flops import COUNTED, ESTIMATED, Costs, costs, patches  # noqa: E402
 from eyechart.plan.lengths import ASSUMED, EXACT, matrix_type, unloaded, without_weights  # noqa: E402
-from eyechart.plan.steps import Stretch, frozen_first, step_operations, stretches  # noqa: E402
+from eyechart.plan.steps import frozen_first, step_operations  # noqa: E402
 from eyechart.plan.tune import adapters  # noqa: E402
 from eyechart.plan.work import work_of  # noqa: E402
 from eyechart.subjects.components import COMPONENTS, components  # noqa: E402
@@ -31,6 +31,7 @@ from eyechart.subjects.model import ModelSubject  # noqa: E402
 from eyechart.subjects.options import LoadOptions  # noqa: E402
 from eyechart.tune.arms import arm  # noqa: E402
 from eyechart.tune.config import TuneConfig  # noqa: E402
+from eyechart.tune.phases import Phase, phases  # noqa: E402
 
 SIZE = (112, 112)
 QUESTIONS = ("What is the main distortion of this image?", "Which word fits this image best?")
@@ -105,12 +106,12 @@ def test_tuning_llava_7b_costs_what_the_hand_found() -> None:
     vision, language = 0.38, 8.84
     forward = {"vision": vision, "projector": 0.0, "language": language}
 
-    def cost(train: str, *, through: bool = True, plain: bool = False) -> float:
-        stretch = Stretch("one", arm(train).train, 1, 1, through)
-        return sum(step_operations(forward, stretch, plain=plain).values())
+    def cost(train: str, *, through: bool = True, kept: bool = True) -> float:
+        phase = Phase("one", arm(train).train, 1, 1, through)
+        return sum(step_operations(forward, phase, kept=kept).values())
 
     assert cost("all") == pytest.approx(27.7, abs=0.05)
-    assert cost("language", plain=True) == pytest.approx(26.9, abs=0.05)
+    assert cost("language", kept=False) == pytest.approx(26.9, abs=0.05)
     assert cost("language") == pytest.approx(26.5, abs=0.05)
     assert cost("projector") == pytest.approx(17.7, abs=0.05)
     assert cost("vision") == pytest.approx(18.8, abs=0.05)
@@ -133,7 +134,7 @@ def test_a_training_step_costs_what_torch_counts(train: str) -> None:
     found = costs(empty, {"pixel_values": inputs["pixel_values"]}, 1)
     language = rows * (found.language.passing(length, length) + found.language.head * length)
     forward = {"vision": found.vision, "projector": found.projector, "language": language}
-    told = step_operations(forward, Stretch("answer", chosen, 1, rows, True), plain=True)
+    told = step_operations(forward, Phase("answer", chosen, 1, rows, True), kept=False)
     pixels = 0  # get no gradient, which matters where an encoder has two layers
     if "vision" in chosen:
         (patch,) = (module for module in model.modules() if isinstance(module, torch.nn.Conv2d))
@@ -207,17 +208,10 @@ def test_adapters_have_as_many_parameters_as_peft_gives_them(llava: ModelSubject
     assert adapters(llava.model, ("language",), 4) == {"language": real}
 
 
-def test_an_arm_is_tuned_in_stretches() -> None:
-    config = TuneConfig(projector_steps=4, alignment_steps=5, steps=6, batch=2)
-    found = stretches(("vision", "projector"), config)
-    assert [(one.name, one.steps, one.batch, one.language) for one in found] == [
-        ("projector", 4, 8, False),
-        ("alignment", 5, 2, False),
-        ("answer", 6, 2, True),
-    ]
-    assert [frozen_first(one) for one in found] == [("vision",), (), ()]
-    (only,) = stretches(("language",), config)
-    assert frozen_first(only) == ("vision", "projector")
+def test_what_is_frozen_and_comes_first_is_kept() -> None:
+    found = [frozen_first(one) for one in phases(arm("vision+projector"), TuneConfig())]
+    assert found == [("vision",), (), ()]
+    assert frozen_first(phases(arm("language"), TuneConfig())[0]) == ("vision", "projector")
 
 
 def test_the_speed_is_that_of_the_dominant_product(llava_7b: tuple[Any, Costs], llava: ModelSubject) -> None:

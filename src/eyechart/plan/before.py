@@ -59,7 +59,7 @@ def tune_plan(subject: str, dataset: Path, train: str, config: TuneConfig, load:
     question = next(t for t in load_templates() if t.split == "train").question(found.labels)
     shell = unloaded(subject, load)
     weights = float(weights_need(shell.model, load).total)
-    return tune.planned(shell, weights, found, question, chosen.train, config, device=device_of(load))
+    return tune.planned(shell, weights, found, question, chosen, config, device=device_of(load))
 
 
 def device_of(load: LoadOptions) -> torch.device:

@@ -38,6 +38,8 @@ def dominant(skeleton: Any) -> dict[str, Shape]:
 def speeds(skeleton: Any, rows: dict[str, int], dtype: torch.dtype, device: torch.device) -> dict[str, float]:
     """Return operations per second of bare products of each component's dominant shape.
 
+    A component without linear layers (Gemma 3's projector is one matrix) is given the language model's.
+
     Args:
         skeleton: the model, on any device.
         rows: tokens that go through each component at a time.
@@ -45,7 +47,10 @@ def speeds(skeleton: Any, rows: dict[str, int], dtype: torch.dtype, device: torc
         device: where they are measured.
     """
     shapes = dominant(skeleton)
-    return {name: speed(count, shapes[name], dtype, device) for name, count in rows.items() if name in shapes}
+    return {
+        name: speed(count, shapes.get(name, shapes["language"]), dtype, device)
+        for name, count in rows.items()
+    }
 
 
 def speed(rows: int, shape: Shape, dtype: torch.dtype, device: torch.device) -> float:
@@ -55,8 +60,8 @@ def speed(rows: int, shape: Shape, dtype: torch.dtype, device: torch.device) -> 
     kind = "cuda" if device.type == "cuda" else "cpu"
     inputs, outputs = (min(side, _LONGEST[kind]) for side in shape)
     rows = max(1, min(rows, _ROWS[kind]))
-    left = torch.randn(rows, inputs, dtype=dtype, device=device)
-    weight = torch.randn(outputs, inputs, dtype=dtype, device=device)
+    left = torch.ones(rows, inputs, dtype=dtype, device=device)  # no random number is drawn
+    weight = torch.ones(outputs, inputs, dtype=dtype, device=device)
 
     def once() -> float:
         begun = time.perf_counter()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 SPLIT = "test"
 PREDICTIONS = 2**27  # held at a time, as in the engine
+GPU_MEMORY = "memory of the GPU"
 _ROW = 60  # bytes of a stored answer beside its log-likelihoods, compressed
 
 
@@ -147,14 +148,16 @@ def operations(work: Work, found: Counted) -> dict[str, float]:
 def took(run: Run, arm: str) -> Plan:
     """Return what an arm's exam took, by the names of :func:`planned`."""
     found = run.read_json(f"arms/{arm}/exam.json")
-    peaks = [peak for peak in found["peak_rss_mib"] if peak is not None]
+    on_gpu = [peak for peak in found["peak_gpu_mib"] if peak is not None]
+    peaks = on_gpu or [peak for peak in found["peak_rss_mib"] if peak is not None]
+    name = GPU_MEMORY if on_gpu else "memory"
     shards = (run.path / folder_of(arm)).glob("*.parquet")
     return (
         Quantity("images", found["images"]),
         Quantity("questions of each image", found["questions"]),
         Quantity("seconds", found["seconds"], "seconds"),
         Quantity("images per second", found["images_per_second"], "a second"),
-        *([Quantity("memory", max(peaks) * 2**20, "bytes", "the process as a whole")] if peaks else []),
+        *([Quantity(name, max(peaks) * 2**20, "bytes")] if peaks else []),
         Quantity("answers on the disk", sum(path.stat().st_size for path in shards), "bytes"),
     )
 
@@ -221,8 +224,8 @@ def _memory(
 
 
 def memory_name(device: torch.device) -> str:
-    """Return what the memory is called: what a process took is told of a processor's memory alone."""
-    return "memory" if device.type == "cpu" else f"memory of {device}"
+    """Return what the memory of a device is called."""
+    return "memory" if device.type == "cpu" else GPU_MEMORY
 
 
 def program(subject: ModelSubject, device: torch.device) -> dict[str, float]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 COUNTED = "counted on the meta device by FlopCounterMode"
 ESTIMATED = "2 x parameters x tokens, without attention, as this family's code does not run without values"
-_SHORT, _LONG = 16, 32  # tokens; at three lengths the parabola through zero would be known twice
+_SHORT, _LONG = 128, 256  # tokens; linear attention computes in chunks of 64
 
 
 @dataclass(frozen=True)

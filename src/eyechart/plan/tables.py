@@ -92,7 +92,7 @@ def plan_text(plan: Iterable[Quantity]) -> str:
 
 def text(table: pd.DataFrame) -> str:
     """Return a table for a terminal: what it is to the left, numbers to the right."""
-    named = table.assign(what=table["what"].str.ljust(int(table["what"].str.len().max() or 0)))
+    named = table.assign(what=table["what"].str.ljust(1 + int(table["what"].str.len().max() or 0)))
     return named.to_string(index=False)
 
 

@@ -12,17 +12,20 @@ from eyechart.plan.calibrate import REACHED, speeds
 from eyechart.plan.exam import memory_name, program, told_speed
 from eyechart.plan.flops import Costs, costs, patches
 from eyechart.plan.lengths import EXACT, blank, matrix_type, without_weights
-from eyechart.plan.steps import Stretch, frozen_first, step_operations, stretches
+from eyechart.plan.steps import frozen_first, step_operations
 from eyechart.plan.tables import Plan, Quantity, with_sum
 from eyechart.runs import Run
 from eyechart.subjects.components import COMPONENTS, components
 from eyechart.subjects.model import ModelSubject
+from eyechart.tune.arms import Arm
 from eyechart.tune.config import TuneConfig
+from eyechart.tune.phases import Phase, phases
 
 if TYPE_CHECKING:
     import torch
 
 SPLIT = "train"
+_PLAIN = {"input_ids", "attention_mask", "pixel_values"}  # see eyechart.tune.tokens.is_plain
 _PRECISE = 4  # bytes of a gradient and of each of the optimiser's two moments
 
 
@@ -31,7 +34,7 @@ def planned(
     weights: float,
     dataset: Dataset,
     question: str,
-    train: tuple[str, ...],
+    arm: Arm,
     config: TuneConfig,
     *,
     device: torch.device,
@@ -43,34 +46,34 @@ def planned(
         weights: bytes of its weights.
         dataset: whose train split it is trained on.
         question: what is asked of each image.
-        train: the trained components.
+        arm: the trained components.
         config: how it is tuned.
         device: where it will compute; a few matrix products are measured there.
     """
     lesson, images = Shown.of(subject, dataset, question), len(dataset.table(SPLIT))
-    parts, adapted = stretches(train, config), tuple(c for c in train if c in config.lora)
-    forward = lesson.forward
-    extra = {
-        c: 2.0 * n * lesson.rows[c] for c, n in adapters(lesson.skeleton, adapted, config.lora_rank).items()
-    }
-    again = config.gradient_checkpointing
-    done = {one.name: step_operations(forward, one, extra, checkpointing=again) for one in parts}
-    total = dict.fromkeys(COMPONENTS, 0.0) | {
-        c: forward[c] * images for one in parts for c in frozen_first(one)
-    }
+    parts, forward = phases(arm, config), lesson.forward
+    added = adapters(lesson.skeleton, [c for c in arm.train if c in config.lora], config.lora_rank)
+    extra = {c: 2.0 * count * lesson.rows[c] for c, count in added.items()}
+    again, kept = config.gradient_checkpointing, lesson.plain
+    done = {one.name: step_operations(forward, one, extra, checkpointing=again, kept=kept) for one in parts}
+    first = {c for one in parts for c in frozen_first(one)} if kept else set()
+    total = {c: forward[c] * images if c in first else 0.0 for c in COMPONENTS}
     for one in parts:
         for component, value in done[one.name].items():
             total[component] += value * one.steps * one.batch
     rows = {c: config.batch * count for c, count in lesson.rows.items()}
     fast = speeds(lesson.skeleton, rows, matrix_type(subject), device)
     seconds = sum(value / fast[component] for component, value in total.items() if value) / REACHED
-    memory = _memory(lesson.skeleton, weights, train, config) | {
-        "activations": _activations(lesson, parts, config)
+    features = _features(lesson, parts, images)
+    memory = _trained(lesson.skeleton, arm, added) | {
+        "activations": _activations(lesson, parts, config),
+        "kept features and tokens": sum(features.values()),
     }
     how = getattr(subject, "lengths", EXACT)
     return (
         Quantity("images", images),
         *(Quantity(f"steps: {one.name}", one.steps, "", _told(one)) for one in parts),
+        Quantity("images in all steps", sum(one.steps * one.batch for one in parts)),
         Quantity("tokens of an image", lesson.rows["projector"], "", how),
         Quantity("tokens of prompt and answer", lesson.rows["language"], "", f"{how}; the longest answer"),
         *(
@@ -79,9 +82,9 @@ def planned(
         ),
         *with_sum("operations", total, "operations", lesson.costs.counted),
         Quantity("seconds", seconds, "seconds", told_speed(fast, device)),
-        *with_sum(memory_name(device), program(subject, device) | memory, "bytes"),
+        *with_sum(memory_name(device), program(subject, device) | {"weights": weights} | memory, "bytes"),
         Quantity("checkpoint on the disk", weights, "bytes"),
-        Quantity("features kept on the disk", _cache(lesson, parts, images), "bytes"),
+        Quantity("features kept on the disk", features["vision"], "bytes"),
     )
 
 
@@ -95,6 +98,7 @@ class Shown:
         rows: how many tokens pass each component.
         costs: what an image and a token cost.
         forward: operations of each component's forward pass.
+        plain: whether an image is one array of pixels, so that what is frozen can be kept.
     """
 
     skeleton: Any
@@ -102,6 +106,7 @@ class Shown:
     rows: Mapping[str, int]
     costs: Costs
     forward: Mapping[str, float]
+    plain: bool
 
     @classmethod
     def of(cls, subject: ModelSubject, dataset: Dataset, question: str) -> Shown:
@@ -116,7 +121,8 @@ class Shown:
         own = costs(skeleton, seen, visual)
         language = own.language.passing(tokens, tokens) + own.language.head * longest
         forward = {"vision": own.vision, "projector": own.projector, "language": language}
-        return cls(skeleton, seen, rows, own, forward)
+        plain = seen["pixel_values"].ndim == 4 and set(seen) <= _PLAIN
+        return cls(skeleton, seen, rows, own, forward, plain)
 
 
 def took(run: Run, stage: str = "tuning", checkpoint: str = "checkpoint") -> Plan:
@@ -144,45 +150,44 @@ def adapters(skeleton: Any, adapted: Sequence[str], rank: int) -> dict[str, int]
     homes = {id(p): c for c, part in components(skeleton).items() for p in part.values()}
     found, head = dict.fromkeys(adapted, 0), skeleton.get_output_embeddings()
     for module in skeleton.modules():
-        if isinstance(module, torch.nn.Linear) and module is not head and homes[id(module.weight)] in found:
+        if type(module) is torch.nn.Linear and module is not head and homes[id(module.weight)] in found:
             found[homes[id(module.weight)]] += rank * (module.in_features + module.out_features)
     return found
 
 
-def _told(stretch: Stretch) -> str:
-    loss = "the answer's loss" if stretch.language else "the constraints alone, without the language model"
-    return f"{stretch.batch} images each; {'+'.join(stretch.train)} on {loss}"
+def _told(phase: Phase) -> str:
+    loss = "the answer's loss" if phase.answer else "the constraints alone, without the language model"
+    return f"{phase.batch} images each; {'+'.join(phase.train)} on {loss}"
 
 
-def _memory(skeleton: Any, weights: float, train: tuple[str, ...], config: TuneConfig) -> dict[str, float]:
-    parts = components(skeleton)
-    added = adapters(skeleton, [c for c in train if c in config.lora], config.lora_rank)
-    trained = sum(added[c] if c in added else sum(p.numel() for p in parts[c].values()) for c in train)
+def _trained(skeleton: Any, arm: Arm, added: Mapping[str, int]) -> dict[str, float]:
+    """Return the bytes beside the weights that what is trained takes."""
+    sizes = {c: sum(p.numel() for p in part.values()) for c, part in components(skeleton).items()}
+    count = sum(added.get(component, sizes[component]) for component in arm.train)
     return {
-        "weights": weights,
-        "copy for the proof": weights,
-        "gradients": float(_PRECISE * trained),
-        "optimiser": float(2 * _PRECISE * trained),
+        "copy for the proof": float(_PRECISE * sum(sizes[component] for component in arm.train)),
+        "gradients": float(_PRECISE * count),
+        "optimiser": float(2 * _PRECISE * count),
     }
 
 
-def _activations(lesson: Shown, parts: Sequence[Stretch], config: TuneConfig) -> float:
+def _activations(lesson: Shown, parts: Sequence[Phase], config: TuneConfig) -> float:
     """Return the bytes that the largest step keeps for its backward pass."""
     most = 0.0
     for one in parts:
         each = kept_of_image(lesson.skeleton, lesson.seen, lesson.rows["vision"], one.train)
-        each += kept_of_text(lesson.skeleton, lesson.rows["language"], one.train) if one.language else 0.0
+        each += kept_of_text(lesson.skeleton, lesson.rows["language"], one.train) if one.answer else 0.0
         most = max(most, each * one.batch / config.accumulate)
     layers = int(lesson.skeleton.config.get_text_config().num_hidden_layers)
     return most / layers if config.gradient_checkpointing else most  # a layer's at a time, about
 
 
-def _cache(lesson: Shown, parts: Sequence[Stretch], images: int) -> float:
-    """Return the bytes of the features and tokens that are kept, in 16 bits."""
+def _features(lesson: Shown, parts: Sequence[Phase], images: int) -> dict[str, float]:
+    """Return the bytes of the encoder's features, if they are kept, and of projected tokens."""
+    last = {frozen_first(one)[-1] for one in parts if lesson.plain and frozen_first(one)}
     vision = lesson.skeleton.config.vision_config
-    widths = {
-        "vision": getattr(vision, "embed_dim", None) or vision.hidden_size,
-        "projector": lesson.skeleton.get_input_embeddings().weight.shape[-1],
-    }
-    kept = {frozen_first(one)[-1] for one in parts if frozen_first(one)}
-    return float(2 * images * sum(lesson.rows[name] * widths[name] for name in kept))
+    width = getattr(vision, "embed_dim", None) or vision.hidden_size
+    language = lesson.skeleton.get_input_embeddings().weight.shape[-1]
+    features = images * lesson.rows["vision"] * width * lesson.skeleton.dtype.itemsize
+    tokens = images * lesson.rows["projector"] * language * _PRECISE
+    return {"vision": float(features if last else 0), "projector": float(tokens * ("projector" in last))}
