@@ -35,7 +35,7 @@ def test_command_line_goes_over_file_over_defaults(tmp_path: Path) -> None:
     path = written(tmp_path, "seed: 5\ntune: {steps: 7, batch: 3}\n")
     config = study_config(path, changes={"tune": {"steps": 9}}, photos=tmp_path)
     assert (config.seed, config.tune.steps, config.tune.batch) == (5, 9, 3)
-    assert config.tune.alignment == StudyConfig().tune.alignment
+    assert config.tune.constraints == StudyConfig().tune.constraints
     assert config.dataset.photos == tmp_path
     assert config.dataset.seed == 5  # one seed for the whole study
 

@@ -26,9 +26,8 @@ from eyechart.models.mplug_owl2.abstractor import grid_positions, query_position
 from eyechart.models.mplug_owl2.images import PAD_COLOUR, square
 from eyechart.subjects.components import components, groups, projector_of
 from eyechart.subjects.model import ModelSubject
-from eyechart.tune.config import TuneConfig
+from eyechart.tune.lora import adapt
 from eyechart.tune.loss import answer_losses
-from eyechart.tune.train import _adapt
 
 TEXTS = (
     "USER: <|image|>blur? ASSISTANT:",
@@ -275,7 +274,7 @@ def test_the_exam_the_stages_and_the_loss_read_it_as_it_reads_itself(model: Any,
 
 def test_lora_reaches_both_ways_and_nothing_visual() -> None:
     subject = ModelSubject("tiny-owl", tiny_model(), tiny_processor())
-    _adapt(subject, TuneConfig())
+    adapt(subject, ["language"], 8)
     adapted = {name.split(".lora_")[0] for name, _ in subject.model.named_parameters() if "lora_" in name}
     layers = subject.model.config.num_hidden_layers
     assert len(adapted) == layers * (2 + 2 * 2 + 3)

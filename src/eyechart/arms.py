@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from eyechart.dataset import Dataset
+from eyechart.errors import EyechartError
 from eyechart.exam.content import content_scenes, examine_content
 from eyechart.exam.processes import Processes
 from eyechart.exam.run import engine_of, examine
@@ -21,9 +22,10 @@ from eyechart.runs import Run
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.subject import Subject
+from eyechart.taxonomy import CLEAN
 from eyechart.templates import load_templates
 from eyechart.tune.arms import arm as arm_of
-from eyechart.tune.phases import Lesson
+from eyechart.tune.lesson import Lesson, Pictures
 from eyechart.tune.train import tune
 
 if TYPE_CHECKING:
@@ -31,19 +33,43 @@ if TYPE_CHECKING:
 
 
 _ALONE = Processes()
+_IN_MEMORY = 2**31  # bytes of pixels of a train split that is held in memory; larger ones are read by rows
 _AUDITED = 2  # photographs in the audit of the pixel path
 
 
 def train_question(labels: tuple[str, ...]) -> str:
     """Return the question of the first train template."""
-    return next(t for t in load_templates() if t.split == "train").question(labels)
+    return train_questions(labels, 1)[0]
 
 
-def lesson_of(dataset: Dataset) -> Lesson:
-    """Return the train split as what an arm is trained on."""
-    labels = dataset.labels
-    targets = np.array([labels.index(label) for label in dataset.table("train")["label"]])
-    return Lesson(dataset.images("train"), targets, labels, train_question(labels))
+def train_questions(labels: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Return the questions of the first train templates.
+
+    Raises:
+        EyechartError: there are not so many.
+    """
+    found = [t.question(labels) for t in load_templates() if t.split == "train"]
+    if count > len(found):
+        raise EyechartError(f"there are {len(found)} train templates, not {count}", "mix as many at most")
+    return tuple(found[:count])
+
+
+def lesson_of(dataset: Dataset, templates: int = 1) -> Lesson:
+    """Return the train split as what an arm is trained on, asked in the words of so many train templates."""
+    labels, table = dataset.labels, dataset.table("train")
+    pixels = 3 * int((table["height"] * table["width"]).sum())
+    held = pixels <= _IN_MEMORY
+    return Lesson(
+        dataset.images("train") if held else Pictures(dataset, "train", table["image_id"].tolist()),
+        np.array([labels.index(label) for label in table["label"]]),
+        labels,
+        train_questions(labels, templates),
+        sizes=tuple(zip(table["height"].tolist(), table["width"].tolist(), strict=True)),
+        contents=tuple(table["content"]),
+        corpora=tuple(table["corpus"]),
+        clean=(table["distortion"] == CLEAN).to_numpy(),
+        identity=" ".join(table["pixels_sha256"]),
+    )
 
 
 def tuned_subject(run: Run, name: str, config: StudyConfig, dataset: Dataset) -> ModelSubject:
@@ -56,7 +82,12 @@ def tuned_subject(run: Run, name: str, config: StudyConfig, dataset: Dataset) ->
     subject = load_subject(config.subject, config.load)
     with run.timer(f"{name}: tuning"):
         tuned = tune(
-            subject, arm, lesson_of(dataset), config.tune, seed=config.seed, cache=run.path / "cache"
+            subject,
+            arm,
+            lesson_of(dataset, config.tune.templates),
+            config.tune,
+            seed=config.seed,
+            cache=run.path / "cache",
         )
     run.write_table(tuned.losses, f"arms/{name}/losses.csv")
     save_checkpoint(subject, folder / "checkpoint")
@@ -70,8 +101,6 @@ def save_checkpoint(subject: ModelSubject, folder: Path) -> None:
     Raises:
         EyechartError: the disk is full or the folder cannot be written.
     """
-    from eyechart.errors import EyechartError
-
     try:
         subject.processor.save_pretrained(folder)
         subject.model.save_pretrained(folder)

@@ -1,11 +1,10 @@
-"""What tuning minimises: the language-model loss of the answer, and the alignment constraint."""
+"""The loss of an answer on visual tokens that are put into the prompt; see :mod:`eyechart.tune.tokens`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from eyechart.seeds import rng
 from eyechart.subjects.model import ModelSubject, Prompt
 
 if TYPE_CHECKING:
@@ -59,50 +58,3 @@ def answer_losses(
         ).logits[:, :-1]
     each = F.cross_entropy(logits.float().flatten(0, 1), target.flatten(), reduction="none").view(rows, -1)
     return each.sum(1) / (target != -100).sum(1)
-
-
-DRIFT = 0.3  # weight of the penalty on the tokens' length
-OTHERS = 1000  # random words of the vocabulary among the negatives
-
-
-class Alignment:
-    """InfoNCE between the projected tokens of an image and the label words' embeddings (METHODS).
-
-    Visual tokens and label words, both relative to the mean of the vocabulary, are compared by cosine,
-    averaged over the tokens of an image; the temperature is learned. Random words of the vocabulary stand
-    among the negatives, and a penalty keeps the tokens as long as embeddings of words are on average: nearer
-    to the right label than to the other labels is not yet a place where the language model reads the word.
-    """
-
-    def __init__(self, subject: ModelSubject, labels: Sequence[str]) -> None:
-        import torch
-        import torch.nn.functional as F
-
-        vocabulary = subject.model.get_input_embeddings().weight.detach().float()
-        self.centre, self.length = vocabulary.mean(0), vocabulary.norm(dim=-1).mean()
-        words = torch.stack([subject.word_embedding(label) for label in labels])
-        self.words = F.normalize(words - self.centre, dim=-1)
-        drawn = rng(0, "negatives").choice(len(vocabulary), min(OTHERS, len(vocabulary)), replace=False)
-        self.others = F.normalize(vocabulary[drawn] - self.centre, dim=-1)
-        self.log_scale = torch.nn.Parameter(torch.tensor(10.0, device=words.device).log())
-
-    def logits(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return the scaled mean cosine of each image's tokens with each label, then each other word."""
-        import torch
-        import torch.nn.functional as F
-
-        pooled = F.normalize(tokens.float() - self.centre, dim=-1).mean(1)
-        return self.log_scale.exp().clamp(max=100) * pooled @ torch.cat([self.words, self.others]).T
-
-    def loss(self, tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        """Return the mean loss of a batch.
-
-        Args:
-            tokens: [n, tokens, width].
-            targets: index of each image's label, int64 [n].
-        """
-        import torch.nn.functional as F
-
-        drift = (tokens.float().norm(dim=-1) / self.length - 1).square().mean()
-        loss: torch.Tensor = F.cross_entropy(self.logits(tokens), targets) + DRIFT * drift
-        return loss

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
+import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from eyechart.runs import writing
 from eyechart.seeds import rng, seed_of
-from eyechart.subjects.components import components
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.arms import Arm
+from eyechart.tune.batches import held_out, order
 from eyechart.tune.config import TuneConfig
-from eyechart.tune.loss import Alignment
+from eyechart.tune.constraints import Constraint, constraints
+from eyechart.tune.features import features_file
+from eyechart.tune.lesson import Lesson
+from eyechart.tune.lora import adapt, trainable
 from eyechart.tune.memory import keep_memory
-from eyechart.tune.phases import Lesson, Phase, fixed, from_features, from_pixels, run_phase
-from eyechart.tune.proof import prove, snapshot
+from eyechart.tune.phases import LANGUAGE, Phase, phases, vision_path
+from eyechart.tune.proof import Snapshot, prove, snapshot
+from eyechart.tune.task import LEARNED, Task
+from eyechart.tune.tokens import Tokens, fixed, from_features, from_pixels, is_plain
+from eyechart.tune.trainer import Group, Shown, fit
 
-LANGUAGE = "language"
+_DECAY = 0.02  # weight decay of what is tuned in full; adapters have none
 
 
 @dataclass(frozen=True)
@@ -41,124 +52,166 @@ def tune(
 ) -> Tuned:
     """Train the components of ``arm`` in place and prove that exactly they changed.
 
-    Up to three phases, each with its own learning-rate cycle: the projector alone over kept features, then
-    the vision path, both on the alignment constraint and without running the language model; then every
-    trained component on the language model's loss of the answer, plus the weighted constraint. The projector
-    goes first because one that fits nothing yet would tear the encoder's features apart.
-
     Args:
-        subject: the model, changed in place.
-        arm: the components to train (the language model by LoRA, merged at the end).
-        lesson: images, labels and the train template.
+        subject: the model, changed in place; adapters are merged at the end.
+        arm: the components to train, in :func:`eyechart.tune.phases.phases`.
+        lesson: images, labels and the train templates.
         config: settings.
         seed: the run's seed.
-        cache: folder for what arms share: the frozen encoder's features, and the vision path after its own
-            phases. It must belong to one subject, lesson, configuration and seed.
+        cache: folder for what is computed once: the frozen encoder's features, and each finished phase,
+            which arms with the same vision path share; also the checkpoints that a killed run is taken up
+            from. Each file is named by all that it depends on.
 
     Raises:
-        EyechartError: too few steps, or the proof failed.
+        EyechartError: too few steps, a constraint has nothing to work on, or the proof failed.
     """
     import torch
 
     keep_memory()
-    before = snapshot(subject.model)
-    path = tuple(c for c in arm.train if c != LANGUAGE)
-    constraint = Alignment(subject, lesson.labels) if path else None
-    losses = [_align(subject, path, lesson, config, constraint, seed, cache)] if constraint else []
-    torch.manual_seed(seed_of(seed, "tune", arm.name) % 2**63)  # the adapter's first values
-    adapter = _adapt(subject, config) if LANGUAGE in arm.train else None
-    groups = _trainable(subject, arm.train, config)
-    if "vision" in path:
-        tokens = from_pixels(subject, lesson)
-    else:
-        tokens = (from_features if path else fixed)(subject, lesson, _features(cache))
-    answer = Phase("answer", arm.train, config.steps, config.batch, tokens, answer=True)
-    draw = rng(seed, "tune", arm.name, "order")
-    losses.append(run_phase(subject, lesson, config, constraint, groups, answer, draw))
+    before = snapshot(subject.model, arm.train)
+    made = _constraints(subject, arm, lesson, config)
+    torch.manual_seed(seed_of(seed, "tune", arm.name) % 2**63)  # the adapters' first values
+    chosen = [component for component in arm.train if component in config.lora]
+    adapter, adapted = adapt(subject, chosen, config.lora_rank) if chosen else (None, {})
+    course = _Course(subject, arm, lesson, config, made, seed, cache, before)
+    table = pd.concat(list(course.run()), ignore_index=True).rename_axis("step").reset_index()
+    sizes = {c: sum(p.numel() for _, p in trainable(subject, c)) for c in arm.train}
     if adapter is not None:
         adapter.merge_and_unload()
     subject.model.requires_grad_(False).eval()
-    proof = prove(before, subject.model, arm.train)
+    proof = prove(before, subject.model, arm.train, adapted=adapted)
     for component, row in proof["components"].items():
-        trained = groups.get(component, {"params": []})["params"]
-        row["trainable"] = sum(p.numel() for p in trained)
-    table = pd.concat(losses, ignore_index=True).rename_axis("step").reset_index()
+        row["trainable"] = sizes.get(component, 0)
     return Tuned(table.assign(seconds=(table["seconds"].cumsum() * 100).round() / 100), proof)
 
 
-def _features(cache: Path | None) -> Path | None:
-    return cache / "features.safetensors" if cache else None
+def _constraints(
+    subject: ModelSubject, arm: Arm, lesson: Lesson, config: TuneConfig
+) -> dict[str, Constraint]:
+    """Return the constraints, made of the untuned subject; an arm without a vision path has none."""
+    if not vision_path(arm):
+        return {}
+    count = len(lesson.targets)
+    contents = lesson.contents or tuple(map(str, range(count)))
+    clean = np.zeros(count, bool) if lesson.clean is None else lesson.clean
+    return constraints(tuple(config.constraints), subject, lesson.labels, lesson.images, contents, clean)
 
 
-def _align(
-    subject: ModelSubject,
-    path: tuple[str, ...],
-    lesson: Lesson,
-    config: TuneConfig,
-    constraint: Alignment,
-    seed: int,
-    cache: Path | None,
-) -> pd.DataFrame:
-    """Run the phases in which the language model has no part; arms with the same vision path share them."""
-    from safetensors.torch import load_file, save_file
+@dataclass(frozen=True)
+class _Course:
+    """The phases of one arm, one after the other."""
 
-    weights = {n: p for c in path for n, p in components(subject.model)[c].items()} | {
-        "temperature": constraint.log_scale
-    }
-    kept = cache / f"aligned-{'+'.join(path)}.safetensors" if cache else None
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-    if kept is not None and kept.is_file():
-        for name, value in load_file(kept).items():
-            weights[name].data.copy_(value)
-        return pd.read_csv(kept.with_suffix(".csv"))
-    groups, draw = _trainable(subject, path, config), rng(seed, "align", *path)
-    losses = []
-    if "projector" in path and config.projector_steps:
-        tokens = from_features(subject, lesson, _features(cache))
-        size = 4 * config.batch  # no encoder is run: large batches are cheap
-        first = Phase("projector", ("projector",), config.projector_steps, size, tokens, answer=False)
-        losses.append(run_phase(subject, lesson, config, constraint, groups, first, draw))
-    if "vision" in path and config.alignment_steps:
-        tokens = from_pixels(subject, lesson)
-        then = Phase("alignment", path, config.alignment_steps, config.batch, tokens, answer=False)
-        losses.append(run_phase(subject, lesson, config, constraint, groups, then, draw))
-    table = pd.concat(losses, ignore_index=True) if losses else pd.DataFrame()
-    if kept is not None and losses:
-        table.to_csv(kept.with_suffix(".csv"), index=False)
-        fresh = kept.with_suffix(".part")
-        save_file({name: p.detach().cpu().contiguous() for name, p in weights.items()}, fresh)
-        fresh.replace(kept)
-    return table
+    subject: ModelSubject
+    arm: Arm
+    lesson: Lesson
+    config: TuneConfig
+    constraints: dict[str, Constraint]
+    seed: int
+    cache: Path | None
+    before: Snapshot
 
+    def run(self) -> Iterator[pd.DataFrame]:
+        """Run each phase, or take its end from the cache; yields one table of losses a phase."""
+        train, held = self._split()
+        aligning = rng(self.seed, "align", *vision_path(self.arm))
+        answering = rng(self.seed, "tune", self.arm.name, "order")
+        for phase in phases(self.arm, self.config):
+            draw = answering if phase.answer else aligning
+            rows = order(self.lesson, train, phase.steps * phase.batch, self.config.balance, draw)
+            asked = rng(self.seed, "wordings", self.arm.name, phase.name)
+            wordings = asked.integers(len(self.lesson.questions), size=len(rows))
+            shown = Shown(
+                list(zip(rows.tolist(), wordings.tolist(), strict=True)), [(row, 0) for row in held.tolist()]
+            )
+            yield self._once(phase, shown).assign(phase=phase.name).reindex(columns=self._columns())
 
-def _adapt(subject: ModelSubject, config: TuneConfig) -> Any:
-    """Put a LoRA adapter on the linear layers of the language model; returns the PEFT wrapper."""
-    from peft import LoraConfig, get_peft_model
-    from torch import nn
+    def _split(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the rows to train on, and those of contents that are held out for early stopping."""
+        held = np.zeros(len(self.lesson.targets), bool)
+        if self.config.patience:
+            held = held_out(self.lesson, self.config.held_out, rng(self.seed, "held out"))
+        return np.flatnonzero(~held), np.flatnonzero(held)
 
-    named = dict(subject.model.named_modules())
-    (prefix,) = (name for name, module in named.items() if module is subject.language)
-    # A projection may exist once for text and once for image positions (mPLUG-Owl2).
-    pattern = rf"{re.escape(prefix)}\.layers\.\d+\..*(q|k|v|o|gate|up|down)_proj(\.multiway\.\d)?"
-    linear = [n for n, module in named.items() if isinstance(module, nn.Linear) and re.fullmatch(pattern, n)]
-    return get_peft_model(
-        subject.model, LoraConfig(r=config.lora_rank, lora_alpha=2 * config.lora_rank, target_modules=linear)
-    )
+    def _columns(self) -> list[str]:
+        more = ["held_out"] if self.config.patience else []
+        return ["phase", "seconds", "loss", "lm", *self.config.constraints, "learning_rate", *more]
 
+    def _once(self, phase: Phase, shown: Shown) -> pd.DataFrame:
+        """Run a phase, or load its end; returns its losses."""
+        from accelerate import PartialState
+        from safetensors.torch import load_file, save_file
 
-def _trainable(
-    subject: ModelSubject, chosen: tuple[str, ...], config: TuneConfig
-) -> dict[str, dict[str, Any]]:
-    """Return the optimiser's group of each chosen component: parameters, peak learning rate, weight decay."""
-    adapters = [p for name, p in subject.model.named_parameters() if "lora_" in name]
-    groups = {}
-    for component, parameters in components(subject.model).items():
-        if component in chosen:
-            language = component == LANGUAGE
-            groups[component] = {
-                "params": adapters if language else list(parameters.values()),
-                "lr": getattr(config.learning_rates, component),
-                "weight_decay": 0.0 if language else 0.02,
-            }
-    return groups
+        named = {f"model.{name}": p for name, p in self.subject.model.named_parameters()}
+        learned = [p for one in self.constraints.values() for p in one.parameters()]
+        named |= {f"{LEARNED}.{i}": p for i, p in enumerate(learned)}
+        kept = self._kept(phase)
+        if kept is not None and kept.is_file():
+            for name, value in load_file(kept).items():
+                named[name].data.copy_(value)
+            return pd.read_csv(kept.with_suffix(".csv"))
+        folder = kept.with_suffix("") if kept else None
+        losses = self._fit(phase, shown, folder)
+        if kept is not None and folder is not None and PartialState().is_main_process:
+            with writing(kept.with_suffix(".csv")) as partial:
+                losses.to_csv(partial, index=False)
+            trained = {n: p.detach().cpu().contiguous() for n, p in named.items() if p.requires_grad}
+            with writing(kept) as partial:
+                save_file(trained, partial)
+            shutil.rmtree(folder, ignore_errors=True)
+        return losses
+
+    def _kept(self, phase: Phase) -> Path | None:
+        """Return the file of a phase's end; arms with the same vision path share those before the answer."""
+        if self.cache is None:
+            return None
+        shared = not phase.answer and not set(phase.train) & set(self.config.lora)
+        arm = "+".join(vision_path(self.arm)) if shared else self.arm.name
+        told = (
+            self.config.model_dump_json(),
+            self.lesson.digest(),
+            *self.lesson.labels,
+            *self.lesson.questions,
+        )
+        parts = (
+            f"{part} {name} {value}"
+            for part, found in self.before.hashes.items()
+            for name, value in found.items()
+        )
+        key = hashlib.sha256("; ".join((str(self.seed), *told, *parts)).encode()).hexdigest()[:16]
+        return self.cache / f"{arm}-{phase.name}-{key}.safetensors"
+
+    def _fit(self, phase: Phase, shown: Shown, folder: Path | None) -> pd.DataFrame:
+        """Train the components of a phase."""
+        largest = 1.0 if phase.answer else max(self.config.constraints.values())
+        weights = {name: weight / largest for name, weight in self.config.constraints.items()}
+        task = Task(
+            self.subject,
+            self.lesson,
+            self.constraints,
+            weights,
+            answer=phase.answer,
+            tokens=self._tokens(phase),
+        )
+        groups = [self._group(component, phase) for component in phase.train]
+        seed = seed_of(self.seed, "tune", self.arm.name, phase.name) % 2**32
+        return fit(task, phase.name, groups, shown, phase.batch, self.config, folder, seed)
+
+    def _tokens(self, phase: Phase) -> Tokens | None:
+        """Return where a phase's visual tokens come from: as little is computed as its frozen parts allow."""
+        if not is_plain(self.subject, self.lesson):
+            return None
+        if "vision" in phase.train:
+            return from_pixels(self.subject, self.lesson)
+        kept = None
+        if self.cache is not None:
+            kept = features_file(self.cache, self.subject, self.lesson, self.before.hashes["vision"])
+        make = from_features if "projector" in phase.train else fixed
+        return make(self.subject, self.lesson, kept)
+
+    def _group(self, component: str, phase: Phase) -> Group:
+        """Return a component's trained parameters with their learning rate and weight decay."""
+        rate = getattr(self.config.learning_rates, component)
+        if phase.answer and component != LANGUAGE:
+            rate *= self.config.answer_rate
+        names = tuple(name for name, _ in trainable(self.subject, component))
+        return Group(names, rate, 0.0 if component in self.config.lora else _DECAY)
