@@ -11,9 +11,9 @@ import pytest
 import tiny
 import torch
 from peft import LoraConfig, get_peft_model
-from rich.console import Console
 from tiny_families import build, inputs
 
+from eyechart.exam.console import WIDTH, rendered
 from eyechart.subjects.components import COMPONENTS, components
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.reach import original, unreachable, whole_modules
@@ -43,13 +43,6 @@ def changed(parameter: torch.Tensor) -> Iterator[None]:
 
 def batch(subject: ModelSubject) -> dict[str, torch.Tensor]:
     return subject.inputs(tiny.images(2), subject.conversation("What is it?"))
-
-
-def printed(*parts: Any) -> str:
-    console = Console(width=80, record=True, highlight=False, markup=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    for part in parts:
-        console.print(part)
-    return console.export_text()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -145,7 +138,7 @@ def test_table_of_adapters(pupil: ModelSubject) -> None:
     assert row["no_gradient"] == 2 * sum(f"{name}.weight" in dead for name in linear)
     assert (row["no_gradient"] > 0) == (pupil.name == "tiny-llava")
     assert {original(n) for n in adapters} == {f"{name}.weight" for name in linear}
-    told = printed(*before_summary(pupil.model, before_table(pupil.model, dead), dead))
+    told = rendered(before_summary(pupil.model, before_table(pupil.model, dead), dead))
     assert ("layers.1.self_attn.q_proj.weight" in told) == (pupil.name == "tiny-llava")
     assert "layer_norm1" not in told  # without gradient too, but it carries no adapter
 
@@ -176,11 +169,22 @@ def test_activations_grow_with_the_batch_and_with_what_trains(internvl: ModelSub
 
 def test_summary_fits_80_columns_and_warns(subject: ModelSubject) -> None:
     dead = unreachable(subject.model, batch(subject), COMPONENTS)
-    parts = before_summary(subject.model, before_table(subject.model, dead), dead, (2_500_000, 4))
-    told = printed(*parts)
-    assert max(map(len, told.splitlines())) <= 80
-    assert "vision" in told
-    assert "total" in told
-    assert "activations 2.5 MB (a batch of 4)" in " ".join(told.split())
-    assert "lm_head.weight" in told  # the tied head is named
-    assert ("cannot receive a gradient" in " ".join(told.split())) == (subject.name == "tiny-llava")
+    table = before_table(subject.model, dead)
+    told = rendered(before_summary(subject.model, table, dead, (2_500_000, 4)))
+    assert max(map(len, told.splitlines())) <= WIDTH
+    line = next(line for line in told.splitlines() if line.startswith("vision"))
+    row = table.set_index("component").loc["vision"]
+    assert line.split()[1] == str(row["tensors"])
+    assert line.split()[-1] == str(len(dead))
+    flowing = " ".join(told.split())
+    assert "activations 2.5 MB (a batch of 4)" in flowing
+    assert "lm_head.weight" in flowing  # the tied head is named
+    assert ("cannot receive a gradient" in flowing) == (subject.name == "tiny-llava")
+
+
+def test_summary_of_seven_billion_parameters_fits(subject: ModelSubject) -> None:
+    table = before_table(subject.model)
+    numbers = table.columns.drop("component")
+    told = rendered(before_summary(subject.model, table.assign(**dict.fromkeys(numbers, 7_063_427_072))))
+    assert "7.1 G" in told
+    assert "…" not in told

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from eyechart.report.numbers import count
 from eyechart.subjects.components import components, tied
 from eyechart.subjects.memory import gigabytes
 from eyechart.tune.reach import ADAPTER, original, whole_modules
@@ -81,7 +82,7 @@ def before_summary(
     unreachable: Sequence[str] = (),
     activations: tuple[int, int] | None = None,
 ) -> list[RenderableType]:
-    """Return what a terminal of 80 columns shows of :func:`before_table`, with its warnings.
+    """Return what :func:`eyechart.exam.console.rendered` shows of :func:`before_table`, with its warnings.
 
     Args:
         model: the model of the table.
@@ -91,7 +92,7 @@ def before_summary(
     """
     parts: list[RenderableType] = [_shown(table)]
     total = table[table["component"] == TOTAL].iloc[0]
-    kinds = [(f"{name} {gigabytes(total[name])}") for name in ("weights", "gradients", "optimiser")]
+    kinds = [f"{name} {gigabytes(total[name])}" for name in ("weights", "gradients", "optimiser")]
     need = int(total[["weights", "gradients", "optimiser"]].sum())
     if activations is not None:
         size, images = activations
@@ -102,7 +103,8 @@ def before_summary(
     trained = {original(name) for name, p in model.named_parameters() if p.requires_grad}
     if dead := trained & set(unreachable):
         short = ", ".join(
-            f"{name} ({count} tensors)" if count > 1 else name for name, count in whole_modules(model, dead)
+            f"{name} ({number} tensors)" if number > 1 else name
+            for name, number in whole_modules(model, dead)
         )
         parts.append(
             f"Warning: {len(dead)} chosen tensors cannot receive a gradient, as the answer does not "
@@ -135,9 +137,9 @@ def _shown(table: pd.DataFrame) -> RenderableType:
 
     shown = Table(title="Before training", title_justify="left", box=None, pad_edge=False)
     shown.add_column("")
-    for name in ("tensors", "parameters", "train", "of them LoRA", "frozen", "no gradient"):
-        shown.add_column(name, justify="right")
+    for name in ("tensors", "parameters", "frozen", "trained", "as LoRA", "without gradient"):
+        shown.add_column(name, justify="right", no_wrap=True)
     for row in table.to_dict("records"):
-        numbers = ("tensors", "parameters", "trained", "adapter", "frozen", "no_gradient")
-        shown.add_row(str(row["component"]), *(f"{row[name]:,}" for name in numbers))
+        sizes = (count(row[name]) for name in ("parameters", "frozen", "trained", "adapter"))
+        shown.add_row(str(row["component"]), str(row["tensors"]), *sizes, str(row["no_gradient"]))
     return shown
