@@ -103,6 +103,7 @@ def compare(exam: Exam, shown: Sequence[Pixels], options: Namespace) -> dict[str
         "prefill": _prefill(batch),
         "eyechart": schemes.eyechart,
         "eyechart with texts": lambda exam, some: schemes.eyechart_texts(exam, some, NEW_TOKENS),
+        "texts alone": lambda exam, some: schemes.texts_alone(exam, some, NEW_TOKENS),
     }
     for way in ways.values():
         _time(way, exam, shown[:1])  # what is loaded or compiled at the first use
@@ -113,7 +114,8 @@ def compare(exam: Exam, shown: Sequence[Pixels], options: Namespace) -> dict[str
             print(f"{exam.setting.name}, {exam.subject.compute}, round {turn + 1}: {name}", file=sys.stderr)
             each, found[name] = _time(way, exam, shown[: some.get(name)])
             seconds[name].append(each)
-    found["eyechart with texts"], texts = found["eyechart with texts"]
+    found["eyechart with texts"], _ = found["eyechart with texts"]
+    texts = found.pop("texts alone")
     differences = {
         name: float(np.abs(scores - found["eyechart"][:, : scores.shape[1]]).max())
         for name, scores in found.items()

@@ -45,6 +45,7 @@ def test_every_way_gives_the_same_numbers(exam: Exam) -> None:
     scores, texts = schemes.eyechart_texts(exam, shown, 4)
     np.testing.assert_allclose(scores, plain, atol=1e-4)
     assert [len(wording) for wording in texts] == [5, 5, 5]
+    assert schemes.texts_alone(exam, shown, 4) == texts
 
 
 def test_the_count_is_that_of_torch(exam: Exam) -> None:

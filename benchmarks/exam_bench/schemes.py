@@ -87,18 +87,29 @@ def eyechart(exam: Exam, images: Sequence[Pixels]) -> Scores:
     return eyechart_texts(exam, images, 0)[0]
 
 
+def texts_alone(exam: Exam, images: Sequence[Pixels], new_tokens: int) -> list[list[str]]:
+    """Ask with Eyechart's engine for greedy texts and no scores, as lmms-eval does; [wordings][images]."""
+    return _read(exam, images, new_tokens, [()] * len(exam.prompts))[1]
+
+
 def eyechart_texts(exam: Exam, images: Sequence[Pixels], new_tokens: int) -> tuple[Scores, list[list[str]]]:
     """Ask with Eyechart's engine in batches of the exam's default size.
 
     Returns:
         The scores, and greedy texts [wordings][images] (empty where ``new_tokens`` is 0).
     """
+    return _read(exam, images, new_tokens, exam.candidates)
+
+
+def _read(
+    exam: Exam, images: Sequence[Pixels], new_tokens: int, candidates: Sequence[tuple[tuple[int, ...], ...]]
+) -> tuple[Scores, list[list[str]]]:
     from eyechart.exam.config import ExamConfig
     from eyechart.exam.engine import read
     from eyechart.exam.forest import Ask
     from eyechart.exam.readings import Decoding
 
-    asks = [Ask(*asked) for asked in zip(exam.prompts, exam.candidates, strict=True)]
+    asks = [Ask(*asked) for asked in zip(exam.prompts, candidates, strict=True)]
     batch, decoding = ExamConfig().batch, Decoding(new_tokens)
     parts = [
         read(exam.subject, images[start : start + batch], asks, decoding)
