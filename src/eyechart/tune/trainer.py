@@ -263,6 +263,9 @@ class _Trainer(Trainer):  # type: ignore[misc]
                 if found.name not in (now.name, best.name):
                     shutil.rmtree(found)
 
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Say nothing of the frozen tensors, which no checkpoint holds."""
+
     def table(self) -> pd.DataFrame:
         """Return one row a step: seconds, loss, its parts, the first learning rate, the held-out loss."""
         history = self.state.log_history
