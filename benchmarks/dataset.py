@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -101,8 +100,9 @@ def measure(way: str, folder: Path) -> None:
     """Run one way and print what it took."""
     start = WAYS[way](folder / "corpus", folder / way)
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"way": way, "seconds": seconds, "peak_bytes": peak}))
+    from eyechart.runs import peak_rss_mib
+
+    print(json.dumps({"way": way, "seconds": seconds, "peak_bytes": (peak_rss_mib() or 0) * 2**20}))
 
 
 def copy(corpus: Path, out: Path) -> float:

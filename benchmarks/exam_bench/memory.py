@@ -10,7 +10,6 @@ with the number of images would grow with it as well.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -102,7 +101,7 @@ def examine(subject: str, count: int) -> dict[str, Any]:
     from eyechart.exam.config import ExamConfig
     from eyechart.exam.processes import Processes
     from eyechart.exam.run import examine as hold
-    from eyechart.runs import Run
+    from eyechart.runs import Run, peak_rss_mib
     from eyechart.subjects.loading import load_subject
 
     with tempfile.TemporaryDirectory(prefix="eyechart-") as work:
@@ -112,20 +111,7 @@ def examine(subject: str, count: int) -> dict[str, Any]:
         config, asked = ExamConfig(templates=("main-distortion",)), load_subject(subject)
         hold(run, "base", asked, dataset, config, seed=0, processes=Processes(), say=_say)
         seconds = time.perf_counter() - begun
-    return {"images": count, "seconds": seconds, "peak_bytes": peak_bytes()}
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process has held.
-
-    Linux hands ``ru_maxrss`` down from the parent, which here holds the whole benchmark; its status file
-    starts anew.
-    """
-    status = Path("/proc/self/status")
-    if not status.is_file():  # macOS, where the unit is bytes
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    lines = status.read_text(encoding="utf-8").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    return {"images": count, "seconds": seconds, "peak_bytes": (peak_rss_mib() or 0) * 2**20}
 
 
 def _say(said: str) -> None:
