@@ -12,11 +12,12 @@ import tiny
 import torch
 from peft import LoraConfig, get_peft_model
 from tiny_families import build, inputs
+from torch.profiler import ProfilerActivity, profile
 
 from eyechart.exam.console import WIDTH, rendered
 from eyechart.subjects.components import COMPONENTS, components
 from eyechart.subjects.model import ModelSubject
-from eyechart.tune.reach import original, unreachable, whole_modules
+from eyechart.tune.reach import last_logits, original, unreachable, whole_modules
 from eyechart.tune.table import activation_bytes, before_summary, before_table
 
 PATH = ("vision", "projector")
@@ -160,11 +161,26 @@ def test_activations_of_a_layer_by_hand() -> None:
     assert activation_bytes(model, {"x": x}) == 0
 
 
-def test_activations_grow_with_the_batch_and_with_what_trains(internvl: ModelSubject) -> None:
+@pytest.mark.parametrize("part", ["all", "projector"])
+def test_activations_are_what_the_allocator_still_holds(pupil: ModelSubject, part: str) -> None:
+    """Against the profiler's record of what was allocated and not freed; the images were there before."""
+    seen = batch(pupil)
+    pupil.model.requires_grad_(part == "all")
+    pupil.projector.requires_grad_(True)
+    found = activation_bytes(pupil.model, seen)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        end = last_logits(pupil.model, seen).logsumexp(-1).sum()
+    events = profiled.profiler.kineto_results.events()
+    held = sum(event.nbytes() for event in events if event.name() == "[memory]")
+    del end
+    given = seen["pixel_values"].nbytes if part == "all" else 0  # kept for the gradient of the first layer
+    assert found - given == pytest.approx(held, rel=0.01)
+
+
+def test_activations_grow_with_the_batch(internvl: ModelSubject) -> None:
     text = internvl.conversation("What is it?")
-    one, two = (internvl.inputs(tiny.images(n), text) for n in (2, 4))
-    model = internvl.model
-    assert activation_bytes(model, two) == pytest.approx(2 * activation_bytes(model, one), rel=0.05)
+    one, two = (activation_bytes(internvl.model, internvl.inputs(tiny.images(n), text)) for n in (2, 4))
+    assert two == pytest.approx(2 * one, rel=0.05)
 
 
 def test_summary_fits_80_columns_and_warns(subject: ModelSubject) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from inspect import signature
+from typing import TYPE_CHECKING, Any
 
 from eyechart.seeds import rng
 from eyechart.subjects.components import components
+
+if TYPE_CHECKING:
+    import torch
 
 ADAPTER = ".lora_"  # in the names of PEFT's factors
 
@@ -55,7 +59,7 @@ def unreachable(
             parameter.requires_grad_(True)
             hooks.append(parameter.register_post_accumulate_grad_hook(look))
         with torch.enable_grad():
-            logits = model(**inputs).logits[:, -1].float()
+            logits = last_logits(model, inputs)
             drawn = rng(0, "unreachable").integers(logits.shape[-1], size=len(logits))
             loss = F.cross_entropy(logits, torch.from_numpy(drawn).to(logits.device))
             if loss.requires_grad:
@@ -67,6 +71,13 @@ def unreachable(
             parameter.requires_grad_(flag)
         model.train(training)
     return [name for name, parameter in asked.items() if id(parameter) not in moved]
+
+
+def last_logits(model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
+    """Return the scores of what follows a prompt, [n, vocabulary] in float32, of one forward pass."""
+    few = {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
+    scores: torch.Tensor = model(**inputs, **few).logits[:, -1].float()
+    return scores
 
 
 def whole_modules(model: Any, names: Collection[str]) -> list[tuple[str, int]]:

@@ -24,6 +24,7 @@ from eyechart.measures.statistics import cluster_interval
 from eyechart.progress import track
 from eyechart.runs import writing
 from eyechart.subjects.model import ModelSubject, Pixels, by_size
+from eyechart.tune.reach import last_logits
 
 ALL = "all"
 IMAGES = 50  # clean images, one a content
@@ -124,17 +125,14 @@ def _next_token(
     subject: ModelSubject, images: Sequence[Pixels], prompt: str, batch: int
 ) -> NDArray[np.float32]:
     """Return the logarithm of the distribution of the first token of an answer, [images, vocabulary]."""
-    from inspect import signature
-
     import torch
 
-    text, model = subject.conversation(prompt), subject.model
-    few = {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
+    text = subject.conversation(prompt)
     found: dict[int, NDArray[np.float32]] = {}
     with torch.no_grad(), subject.precision():
         for rows in by_size(images, batch):
-            logits = model(**subject.inputs([images[i] for i in rows], text), **few).logits[:, -1]
-            found |= zip(rows, logits.float().log_softmax(-1).cpu().numpy(), strict=True)
+            scores = last_logits(subject.model, subject.inputs([images[i] for i in rows], text))
+            found |= zip(rows, scores.log_softmax(-1).cpu().numpy(), strict=True)
     return np.stack([found[i] for i in range(len(images))])
 
 

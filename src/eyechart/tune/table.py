@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import pandas as pd
 
 from eyechart.report.numbers import count
 from eyechart.subjects.components import components, tied
 from eyechart.subjects.memory import gigabytes
-from eyechart.tune.reach import ADAPTER, original, whole_modules
+from eyechart.tune.reach import ADAPTER, last_logits, original, whole_modules
 
 if TYPE_CHECKING:
+    import torch
     from rich.console import RenderableType
 
 TOTAL = "total"
@@ -60,20 +63,28 @@ def activation_bytes(model: Any, inputs: Mapping[str, Any]) -> int:
     """
     import torch
 
-    weights = {p.untyped_storage().data_ptr() for p in (*model.parameters(), *model.buffers())}
-    held: dict[int, int] = {}
-    alive = []  # a storage that is freed could be counted again under the same address
+    held: WeakSet[_Held] = WeakSet()  # forgets what belongs to a part of the graph that is dropped
 
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            held[storage.data_ptr()] = storage.nbytes()
-            alive.append(storage)
-        return tensor
+    def keep(tensor: torch.Tensor) -> _Held:
+        kept = _Held(tensor.detach())  # itself, it would keep the graph that keeps it
+        held.add(kept)
+        return kept
 
-    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        model(**inputs).logits[:, -1].float().logsumexp(-1).sum()
-    return sum(held.values())
+    with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda kept: kept.tensor):
+        end = last_logits(model, inputs).logsumexp(-1).sum()
+    storages = [kept.tensor.untyped_storage() for kept in held]
+    sizes = {storage.data_ptr(): storage.nbytes() for storage in storages}
+    for weight in (*model.parameters(), *model.buffers()):
+        sizes.pop(weight.untyped_storage().data_ptr(), None)
+    del end  # the graph had to live until here
+    return sum(sizes.values())
+
+
+@dataclass(eq=False)
+class _Held:
+    """A tensor that the computation graph keeps."""
+
+    tensor: torch.Tensor
 
 
 def before_summary(
