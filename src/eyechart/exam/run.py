@@ -23,6 +23,8 @@ from eyechart.exam.processes import Processes
 from eyechart.exam.prompts import write_prompts
 from eyechart.exam.schemes import check_schemes
 from eyechart.exam.shards import IMAGE_COLUMNS, column, finished, remove_unfinished, write_answers
+from eyechart.plan.exam import took
+from eyechart.plan.run import beside_plan, plan_exam
 from eyechart.progress import track
 from eyechart.runs import Run, peak_rss_mib
 from eyechart.subjects.model import ModelSubject, Pixels
@@ -43,8 +45,9 @@ def examine(
 ) -> None:
     """Ask a subject about every test image; what the run has answered before is not asked again.
 
-    Files ``arms/ARM/answers`` (see :mod:`eyechart.exam.shards`), ``arms/ARM/prompts.parquet`` and
-    ``arms/ARM/exam.json``. Memory does not grow with the number of images, but for their rows of the dataset.
+    Files ``arms/ARM/answers`` (see :mod:`eyechart.exam.shards`), ``arms/ARM/prompts.parquet``,
+    ``arms/ARM/plan.json`` (before) and ``arms/ARM/exam.json`` (after). Memory does not grow with the number
+    of images, but for their rows of the dataset.
 
     Args:
         run: the run's folder.
@@ -70,6 +73,7 @@ def examine(
         if processes.first:
             write_prompts(run, arm, prompt_rows(examiner.items))
             _keep_engine(run, arm, subject, dataset, table, examiner)
+            plan_exam(run, arm, subject, dataset, config, engine_of(run, arm))
     examiner.scheme = engine_of(run, arm)
     cut = blocks(len(table), config.block)
     waiting = [number for number in range(len(cut)) if number not in before]
@@ -84,6 +88,7 @@ def examine(
     peaks = processes.gather((peak_rss_mib(), _peak_gpu_mib()))
     if processes.first:
         run.write_json(_took(run, arm, len(table), examiner, peaks), f"arms/{arm}/exam.json")
+        say(beside_plan(run, f"arms/{arm}/plan.json", took(run, arm)))
 
 
 def engine_of(run: Run, arm: str) -> Scheme:
