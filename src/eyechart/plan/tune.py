@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SPLIT = "train"
 _PLAIN = {"input_ids", "attention_mask", "pixel_values"}  # see eyechart.tune.tokens.is_plain
-_PRECISE = 4  # bytes of a gradient and of each of the optimiser's two moments
+_FLOAT32 = 4  # bytes; projected tokens are kept so
 
 
 def planned(
@@ -65,7 +65,8 @@ def planned(
     fast = speeds(lesson.skeleton, rows, matrix_type(subject), device)
     seconds = sum(value / fast[component] for component, value in total.items() if value) / REACHED
     features = _features(lesson, parts, images)
-    memory = _trained(lesson.skeleton, arm, added) | {
+    memory = _trained(lesson.skeleton, weights, arm, added) | {
+        "weights as they are multiplied": _cast(lesson, weights, parts),
         "activations": _activations(lesson, parts, config),
         "kept features and tokens": sum(features.values()),
     }
@@ -160,15 +161,30 @@ def _told(phase: Phase) -> str:
     return f"{phase.batch} images each; {'+'.join(phase.train)} on {loss}"
 
 
-def _trained(skeleton: Any, arm: Arm, added: Mapping[str, int]) -> dict[str, float]:
-    """Return the bytes beside the weights that what is trained takes."""
+def _trained(skeleton: Any, weights: float, arm: Arm, added: Mapping[str, int]) -> dict[str, float]:
+    """Return the bytes beside the weights that what is trained takes, in the weights' own type."""
     sizes = {c: sum(p.numel() for p in part.values()) for c, part in components(skeleton).items()}
     count = sum(added.get(component, sizes[component]) for component in arm.train)
+    each = weights / sum(sizes.values())
     return {
-        "copy for the proof": float(_PRECISE * sum(sizes[component] for component in arm.train)),
-        "gradients": float(_PRECISE * count),
-        "optimiser": float(2 * _PRECISE * count),
+        "copy for the proof": each * sum(sizes[component] for component in arm.train),
+        "gradients": each * count,
+        "optimiser": 2 * each * count,  # two moments
     }
+
+
+def _cast(lesson: Shown, weights: float, parts: Sequence[Phase]) -> float:
+    """Return the bytes of weights that autocast keeps in the products' shorter type, where gradients pass."""
+    sizes = {c: sum(p.numel() for p in part.values()) for c, part in components(lesson.skeleton).items()}
+    short = lesson.skeleton.dtype.itemsize
+    if short >= weights / sum(sizes.values()):
+        return 0.0
+    most = 0.0
+    for one in parts:
+        passed = COMPONENTS if one.answer else COMPONENTS[:2]
+        first = min(COMPONENTS.index(component) for component in one.train)
+        most = max(most, float(short * sum(sizes[component] for component in passed[first:])))
+    return most
 
 
 def _activations(lesson: Shown, parts: Sequence[Phase], config: TuneConfig) -> float:
@@ -189,5 +205,5 @@ def _features(lesson: Shown, parts: Sequence[Phase], images: int) -> dict[str, f
     width = getattr(vision, "embed_dim", None) or vision.hidden_size
     language = lesson.skeleton.get_input_embeddings().weight.shape[-1]
     features = images * lesson.rows["vision"] * width * lesson.skeleton.dtype.itemsize
-    tokens = images * lesson.rows["projector"] * language * _PRECISE
+    tokens = images * lesson.rows["projector"] * language * _FLOAT32
     return {"vision": float(features if last else 0), "projector": float(tokens * ("projector" in last))}
