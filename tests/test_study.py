@@ -14,10 +14,11 @@ from eyechart.dataset import DatasetConfig, load_dataset
 from eyechart.errors import EyechartError
 from eyechart.inside import LadderConfig
 from eyechart.runs import Run
-from eyechart.single import exam_run, tune_run
+from eyechart.single import exam_run
 from eyechart.study import StudyConfig, run_study
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.config import TuneConfig
+from eyechart.tuning import tune_run
 
 ARMS = ("base", "projector", "vision+projector", "language", "all")
 

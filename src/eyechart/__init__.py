@@ -10,11 +10,12 @@ if TYPE_CHECKING:
     from eyechart.errors import EyechartError
     from eyechart.remote import endpoint_run
     from eyechart.report import build_report
-    from eyechart.single import exam_run, tune_run
+    from eyechart.single import exam_run
     from eyechart.study import StudyConfig, run_study
     from eyechart.subjects.endpoint import EndpointConfig
     from eyechart.subjects.loading import load_subject
     from eyechart.subjects.options import LoadOptions
+    from eyechart.tuning import tune_run
 
 __version__ = "0.1.0"
 
@@ -32,7 +33,7 @@ _HOMES = {
     "load_dataset": "eyechart.dataset",
     "load_subject": "eyechart.subjects.loading",
     "run_study": "eyechart.study",
-    "tune_run": "eyechart.single",
+    "tune_run": "eyechart.tuning",
 }
 __all__ = [
     "DatasetConfig",

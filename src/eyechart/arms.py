@@ -39,19 +39,19 @@ _AUDITED = 2  # photographs in the audit of the pixel path
 
 def train_question(labels: tuple[str, ...]) -> str:
     """Return the question of the first train template."""
-    return train_questions(labels, 1)[0]
+    return next(iter(train_templates(labels, 1).values()))
 
 
-def train_questions(labels: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Return the questions of the first train templates.
+def train_templates(labels: tuple[str, ...], count: int) -> dict[str, str]:
+    """Return the questions of the first train templates, by template.
 
     Raises:
         EyechartError: there are not so many.
     """
-    found = [t.question(labels) for t in load_templates() if t.split == "train"]
+    found = {t.id: t.question(labels) for t in load_templates() if t.split == "train"}
     if count > len(found):
         raise EyechartError(f"there are {len(found)} train templates, not {count}", "mix as many at most")
-    return tuple(found[:count])
+    return dict(list(found.items())[:count])
 
 
 def lesson_of(dataset: Dataset, templates: int = 1) -> Lesson:
@@ -63,7 +63,7 @@ def lesson_of(dataset: Dataset, templates: int = 1) -> Lesson:
         dataset.images("train") if held else Pictures(dataset, "train", table["image_id"].tolist()),
         np.array([labels.index(label) for label in table["label"]]),
         labels,
-        train_questions(labels, templates),
+        tuple(train_templates(labels, templates).values()),
         sizes=tuple(zip(table["height"].tolist(), table["width"].tolist(), strict=True)),
         contents=tuple(table["content"]),
         corpora=tuple(table["corpus"]),

@@ -1,4 +1,4 @@
-"""One bend of the river at a time: exam, inside or tune of one subject on one dataset."""
+"""One bend of the river at a time: exam or inside of one subject on one dataset."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from eyechart.arms import examine_arm, lesson_of, look_inside, save_checkpoint
+from eyechart.arms import examine_arm, look_inside
 from eyechart.dataset import load_dataset
-from eyechart.errors import EyechartError
 from eyechart.exam import ExamConfig
-from eyechart.exam.processes import joined, refuse_several
+from eyechart.exam.processes import joined
 from eyechart.exam.shards import write_answers
 from eyechart.runs import Run
 from eyechart.study import StudyConfig, file_dataset, study_report
@@ -21,9 +19,6 @@ from eyechart.subjects.capabilities import Capability, require
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.options import LoadOptions
 from eyechart.templates import load_templates
-from eyechart.tune.arms import arm as arm_of
-from eyechart.tune.config import TuneConfig
-from eyechart.tune.train import tune
 
 _AS_IT_IS = LoadOptions()
 _AS_USUAL = ExamConfig()
@@ -102,47 +97,3 @@ def grade_run(
     write_answers(run, "base", graded)
     (run.arm("base") / "DONE").touch()
     return study_report(run, say)
-
-
-def tune_run(
-    subject: str,
-    dataset: Path,
-    train: str,
-    out: Path,
-    *,
-    settings: dict[str, Any],
-    seed: int,
-    load: LoadOptions = _AS_IT_IS,
-    say: Callable[[str], None] = print,
-) -> Path:
-    """Tune chosen components of one subject; returns the folder of the checkpoint.
-
-    Raises:
-        EyechartError: no such subject, dataset or component, or the proof of what changed failed.
-    """
-    refuse_several("tuning")
-    require(subject, Capability.COMPONENTS)
-    arm = arm_of(train)
-    if not arm.train:
-        raise EyechartError(
-            "the base is what is not tuned", "name components: vision, projector, language, or all"
-        )
-    load.refuse_tuning()
-    found = load_dataset(dataset)
-    config = TuneConfig(**settings)
-    plan = {"subject": subject, "load": asdict(load), "train": list(arm.train), "seed": seed}
-    run = Run.create(out, {**plan, "dataset": {"hash": found.hash}, "tune": config.model_dump()})
-    if run.has("proof.json"):
-        say(f"tuned before: {out / 'checkpoint'}")
-        return out / "checkpoint"
-    tuned_subject = load_subject(subject, load)
-    with run.timer("tuning"):
-        tuned = tune(tuned_subject, arm, lesson_of(found), config, seed=seed)
-    run.write_table(tuned.losses, "losses.csv")
-    save_checkpoint(tuned_subject, out / "checkpoint")
-    run.write_json(tuned.proof, "proof.json")
-    for component, row in tuned.proof["components"].items():
-        changed = f"{row['changed_tensors']} of {row['tensors']} tensors changed"
-        say(f"{component}: {changed}, {row['relative_change']:.2%}")
-    say(f"checkpoint: {out / 'checkpoint'}")
-    return out / "checkpoint"

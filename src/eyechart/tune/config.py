@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeVar
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -12,9 +13,11 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidationError,
     field_validator,
 )
 
+from eyechart.errors import EyechartError
 from eyechart.subjects.components import COMPONENTS
 from eyechart.tune.batches import Balance
 from eyechart.tune.constraints import NAMES
@@ -88,3 +91,20 @@ def _known(given: _Names, names: tuple[str, ...]) -> _Names:
     if wrong is not None:
         raise ValueError(f"{wrong!r} is none of {', '.join(names)}")
     return given
+
+
+def tune_config(given: Mapping[str, Any]) -> TuneConfig:
+    """Return the settings of a tuning.
+
+    Raises:
+        EyechartError: there is no such setting, or its value is impossible.
+    """
+    try:
+        return TuneConfig(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise EyechartError(
+            f"the setting {where} is wrong: {first['msg']} (got {first['input']!r})",
+            "eyechart tune --help lists the settings",
+        ) from error

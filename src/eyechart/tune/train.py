@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from eyechart.tune.lora import adapt, trainable
 from eyechart.tune.memory import keep_memory
 from eyechart.tune.phases import LANGUAGE, Phase, phases, vision_path
 from eyechart.tune.proof import Snapshot, prove, snapshot
+from eyechart.tune.reach import unreachable
+from eyechart.tune.table import before_summary, before_table
 from eyechart.tune.task import LEARNED, Task
 from eyechart.tune.tokens import Tokens, fixed, from_features, from_pixels, is_plain
 from eyechart.tune.trainer import Group, Shown, fit
@@ -49,6 +51,7 @@ def tune(
     *,
     seed: int,
     cache: Path | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Tuned:
     """Train the components of ``arm`` in place and prove that exactly they changed.
 
@@ -61,6 +64,7 @@ def tune(
         cache: folder for what is computed once: the frozen encoder's features, and each finished phase,
             which arms with the same vision path share; also the checkpoints that a killed run is taken up
             from. Each file is named by all that it depends on.
+        tell: is told beforehand what trains, what it takes, and what cannot train although it was chosen.
 
     Raises:
         EyechartError: too few steps, a constraint has nothing to work on, or the proof failed.
@@ -69,20 +73,41 @@ def tune(
 
     keep_memory()
     before = snapshot(subject.model, arm.train)
+    dead = unreachable(subject.model, _sample(subject, lesson), arm.train)
     made = _constraints(subject, arm, lesson, config)
     torch.manual_seed(seed_of(seed, "tune", arm.name) % 2**63)  # the adapters' first values
     chosen = [component for component in arm.train if component in config.lora]
     adapter, adapted = adapt(subject, chosen, config.lora_rank) if chosen else (None, {})
+    if tell is not None:
+        tell(_told(subject, arm, dead))
     course = _Course(subject, arm, lesson, config, made, seed, cache, before)
     table = pd.concat(list(course.run()), ignore_index=True).rename_axis("step").reset_index()
     sizes = {c: sum(p.numel() for _, p in trainable(subject, c)) for c in arm.train}
     if adapter is not None:
         adapter.merge_and_unload()
     subject.model.requires_grad_(False).eval()
-    proof = prove(before, subject.model, arm.train, adapted=adapted)
+    proof = prove(before, subject.model, arm.train, adapted=adapted, unreachable=dead)
     for component, row in proof["components"].items():
         row["trainable"] = sizes.get(component, 0)
     return Tuned(table.assign(seconds=(table["seconds"].cumsum() * 100).round() / 100), proof)
+
+
+def _sample(subject: ModelSubject, lesson: Lesson) -> dict[str, Any]:
+    """Return the model's inputs for one image, asked in the first words."""
+    text = subject.conversation(lesson.questions[0])
+    with subject.precision():
+        return subject.inputs([lesson.images[0]], text)
+
+
+def _told(subject: ModelSubject, arm: Arm, dead: list[str]) -> str:
+    """Return the table of what is about to train."""
+    from eyechart.exam.console import rendered
+
+    subject.model.requires_grad_(False)
+    for component in arm.train:
+        for _, parameter in trainable(subject, component):
+            parameter.requires_grad_(True)
+    return rendered(before_summary(subject.model, before_table(subject.model, dead), dead))
 
 
 def _constraints(

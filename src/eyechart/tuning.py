@@ -1,0 +1,136 @@
+"""Tune one subject on one dataset, in a run folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from eyechart.arms import lesson_of, save_checkpoint, train_templates
+from eyechart.dataset import Dataset, load_dataset
+from eyechart.errors import EyechartError
+from eyechart.plan.run import beside_plan, plan_tuning
+from eyechart.plan.tune import took
+from eyechart.runs import Run
+from eyechart.subjects.capabilities import Capability, require
+from eyechart.subjects.loading import load_subject
+from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.options import LoadOptions
+from eyechart.tune.arms import arm as arm_of
+from eyechart.tune.card import Card, write_card
+from eyechart.tune.config import tune_config
+from eyechart.tune.side_effects import Answers, clean_images, keep_answers, side_effects
+from eyechart.tune.train import tune
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_AS_IT_IS = LoadOptions()
+_PLAN = "plan.json"
+
+
+def tune_run(
+    subject: str,
+    dataset: Path,
+    train: str,
+    out: Path,
+    *,
+    settings: dict[str, Any],
+    seed: int,
+    load: LoadOptions = _AS_IT_IS,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Tune chosen components of one subject; returns the folder of the checkpoint.
+
+    Several processes (``torchrun``, ``accelerate launch``) share each batch; the first writes the files. The
+    same command takes up a run that was killed.
+
+    Raises:
+        EyechartError: no such subject, dataset or component, or the proof of what changed failed.
+    """
+    require(subject, Capability.COMPONENTS)
+    arm = arm_of(train)
+    if not arm.train:
+        raise EyechartError(
+            "the base is what is not tuned", "name components: vision, projector, language, or all"
+        )
+    load.refuse_tuning()
+    found, config = load_dataset(dataset), tune_config(settings)
+    plan = {"subject": subject, "load": asdict(load), "train": list(arm.train), "seed": seed}
+    plan |= {"dataset": {"hash": found.hash}, "tune": config.model_dump(mode="json")}
+    first, checkpoint = _joined(), out / "checkpoint"
+    run = Run.create(out, plan) if first else Run(out)
+    if (checkpoint / "README.md").is_file():
+        say(f"tuned before: {checkpoint}")
+        return checkpoint
+    tuned_subject = load_subject(subject, load)
+    lesson = lesson_of(found, config.templates)
+    if first:
+        plan_tuning(run, _PLAN, tuned_subject, found, lesson.questions[0], arm, config)
+        before = _neutral(tuned_subject, found, out / "before")
+    with run.timer("tuning") if first else nullcontext():
+        tuned = tune(
+            tuned_subject, arm, lesson, config, seed=seed, cache=out / "cache", tell=say if first else None
+        )
+    if not first:
+        return checkpoint
+    run.write_table(tuned.losses, "losses.csv")
+    run.write_json(tuned.proof, "proof.json")
+    save_checkpoint(tuned_subject, checkpoint)
+    _tell_proof(tuned.proof, say)
+    effects = _side_effects(run, tuned_subject, found, before, seed)
+    templates = train_templates(found.labels, config.templates)
+    write_card(
+        Card(
+            subject, load.revision, arm.name, found.record(), templates, config.model_dump(mode="json"), seed,
+            tuned.proof, side_effects=effects,
+        ),
+        checkpoint,
+    )  # fmt: skip
+    for name in ("cache", "before", "after"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    say(beside_plan(run, _PLAN, took(run)))
+    say(f"checkpoint: {checkpoint}")
+    return checkpoint
+
+
+def _joined() -> bool:
+    """Join the other processes, if this one was started with any; says whether it is the first."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return True
+    import torch
+    from accelerate import PartialState
+
+    return bool(PartialState(cpu=not torch.cuda.is_available()).is_main_process)
+
+
+def _neutral(subject: ModelSubject, dataset: Dataset, folder: Path) -> Answers | None:
+    """Keep the answers to neutral prompts on clean test images; None if there are no such images."""
+    try:
+        table = clean_images(dataset)
+    except EyechartError:
+        return None
+    return keep_answers(subject, dataset.images("test", table["image_id"]), table, folder)
+
+
+def _side_effects(
+    run: Run, subject: ModelSubject, dataset: Dataset, before: Answers | None, seed: int
+) -> pd.DataFrame | None:
+    """File how the answers to neutral prompts changed."""
+    if before is None:
+        return None
+    after = _neutral(subject, dataset, run.path / "after")
+    assert after is not None
+    effects = side_effects(before, after, seed)
+    run.write_table(effects, "side_effects.csv")
+    return effects
+
+
+def _tell_proof(proof: dict[str, Any], say: Callable[[str], None]) -> None:
+    for component, row in proof["components"].items():
+        changed = f"{row['changed_tensors']} of {row['tensors']} tensors changed"
+        say(f"{component}: {changed}, {row['relative_change']:.2%}")
