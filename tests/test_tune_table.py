@@ -24,7 +24,6 @@ PATH = ("vision", "projector")
 # Modules of the vision path that each family's answer does not depend on, in its tiny model of two layers.
 DEAD = {
     "llava": ["model.vision_tower.encoder.layers.1", "model.vision_tower.post_layernorm"],
-    "llava_next": ["model.vision_tower.encoder.layers.1", "model.vision_tower.post_layernorm"],
     "llava_onevision": ["model.vision_tower.post_layernorm"],
     "gemma3": ["model.vision_tower.head"],
     "internvl": [],
