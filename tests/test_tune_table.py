@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -61,6 +62,15 @@ def test_tensors_without_gradient_are_those_whose_change_changes_nothing(model_t
             for name, parameter in dict([*few, *((n, p) for n, p in found if n in dead)]).items():
                 with changed(parameter):
                     assert torch.equal(model(**seen).logits[:, -1], whole) == (name in dead), name
+
+
+def test_a_gradient_that_is_exactly_zero_is_none(llava: ModelSubject) -> None:
+    """Read before the first layer, the class token is computed, and dropped: its gradient is all zeros."""
+    model = copy.deepcopy(llava.model)
+    model.config.vision_feature_layer = -3
+    dead = unreachable(model, batch(llava), ("vision",))
+    assert next(name for name in dead if "layers" not in name).endswith("class_embedding")
+    assert not any(name.endswith(("patch_embedding.weight", "position_embedding.weight")) for name in dead)
 
 
 def test_the_probe_leaves_the_model_as_it_was(pupil: ModelSubject) -> None:
