@@ -18,7 +18,7 @@ from eyechart.exam.engine import read
 from eyechart.exam.forest import Ask
 from eyechart.subjects.components import COMPONENTS, components
 from eyechart.subjects.model import ModelSubject
-from eyechart.tune.arms import arm
+from eyechart.tune.arms import GRID, Arm, arm
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.features import features_file, projector_inputs
 from eyechart.tune.lesson import Lesson
@@ -196,5 +196,28 @@ def test_arm_names() -> None:
     assert arm("base").train == ()
     assert arm("all").train == COMPONENTS
     assert arm("projector+vision").train == ("vision", "projector")
-    with pytest.raises(EyechartError, match="did you mean projector"):
-        arm("projecter")
+    assert arm("vision+projector-aligned") == Arm(
+        "vision+projector-aligned", ("vision", "projector"), "aligned"
+    )
+    for name, told in (
+        ("projecter", "did you mean projector"),
+        ("vision-alined", "did you mean aligned"),
+        ("language-unconstrained", "no vision path"),
+        ("all-aligned", "without running it"),
+    ):
+        with pytest.raises(EyechartError, match=told):
+            arm(name)
+    assert all(arm(name).name == name for name in GRID)
+
+
+def test_arms_by_one_loss_alone(internvl: ModelSubject, tmp_path: Path) -> None:
+    losses = {
+        name: tune(copy.deepcopy(internvl), arm(name), lesson(), SHORT, seed=0, cache=tmp_path).losses
+        for name in ("vision+projector", "vision+projector-aligned", "vision+projector-unconstrained")
+    }
+    both, aligned, answered = losses.values()
+    assert aligned["phase"].tolist() == ["projector"] * 3 + ["alignment"] * 5
+    assert aligned["lm"].isna().all()
+    assert aligned["loss"].tolist() == both["loss"][:8].tolist()  # computed once
+    assert answered["phase"].tolist() == ["answer"] * (4 + 5)
+    assert answered["loss"].tolist() == answered["lm"].tolist()

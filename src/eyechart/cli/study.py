@@ -28,7 +28,11 @@ def study(
         typer.Option(help="nano (the default), a preset's name, a model's folder, or an id on the hub."),
     ] = None,
     arms: Annotated[
-        str | None, typer.Option(help="Arms, separated by commas: base, all, or components joined by +.")
+        str | None,
+        typer.Option(
+            help="Arms, separated by commas: base, all, or components joined by +, each also -aligned (no "
+            "language model is run) or -unconstrained; or grid, for all that the study is about."
+        ),
     ] = None,
     photos: Annotated[Path | None, typer.Option(help="A folder of your own photographs.")] = None,
     corpus: Corpora = None,
@@ -41,6 +45,7 @@ def study(
     """Build the dataset, examine, tune each arm, look inside, and write the report."""
     from eyechart.configuration import study_config
     from eyechart.study import run_study
+    from eyechart.tune.arms import GRID
 
     sources = corpus_sources(corpus, partial=partial)
     named = {"name": "-".join(sorted(source["name"] for source in sources)), "corpora": sources}
@@ -49,7 +54,7 @@ def study(
         "seed": seed,
         "subject": subject,
         "load": load.changed() or None,
-        "arms": tuple(arms.split(",")) if arms else None,
+        "arms": None if arms is None else GRID if arms == "grid" else tuple(arms.split(",")),
         "dataset": dataset or None,
     }
     changes = {

@@ -50,6 +50,7 @@ def planned(
         config: how it is tuned.
         device: where it will compute; a few matrix products are measured there.
     """
+    config = arm.settings(config)
     lesson, images = Shown.of(subject, dataset, question), len(dataset.table(SPLIT))
     parts, forward = phases(arm, config), lesson.forward
     added = adapters(lesson.skeleton, [c for c in arm.train if c in config.lora], config.lora_rank)

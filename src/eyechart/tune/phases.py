@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eyechart.errors import EyechartError
 from eyechart.tune.arms import Arm
 from eyechart.tune.config import TuneConfig
 
@@ -37,6 +38,11 @@ def phases(arm: Arm, config: TuneConfig) -> list[Phase]:
         found.append(Phase("alignment", path, config.alignment_steps, config.batch, answer=False))
     if config.steps:
         found.append(Phase("answer", arm.train, config.steps, config.batch, answer=True))
+    if not found:
+        raise EyechartError(
+            f"nothing is left to train in the arm {arm.name}: all its phases have 0 steps",
+            "give steps to one: projector_steps, alignment_steps or steps",
+        )
     return found
 
 

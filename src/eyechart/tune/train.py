@@ -72,6 +72,7 @@ def tune(
     import torch
 
     keep_memory()
+    config = arm.settings(config)
     before = snapshot(subject.model, arm.train)
     dead = unreachable(subject.model, _sample(subject, lesson), arm.train)
     made = _constraints(subject, arm, lesson, config)
@@ -191,8 +192,9 @@ class _Course:
             return None
         shared = not phase.answer and not set(phase.train) & set(self.config.lora)
         arm = "+".join(vision_path(self.arm)) if shared else self.arm.name
+        later = {"steps", "answer_rate"} if shared else set()  # of no effect before the answer's phase
         told = (
-            self.config.model_dump_json(),
+            self.config.model_dump_json(exclude=later),
             self.lesson.digest(),
             *self.lesson.labels,
             *self.lesson.questions,
