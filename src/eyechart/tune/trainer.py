@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -91,8 +91,23 @@ def fit(
         if folder is None:
             config = config.model_copy(update={"save_every": steps})  # at the end nothing is saved
         trainer = _Trainer(task, name, groups, shown, batch, steps, config, Path(place), seed)
-        trainer.train(resume_from_checkpoint=_last_whole(Path(place)))
+        with _checkpointing(task.model, config.gradient_checkpointing):
+            trainer.train(resume_from_checkpoint=_last_whole(Path(place)))
     return trainer.table()
+
+
+@contextmanager
+def _checkpointing(model: Any, wanted: bool) -> Iterator[None]:
+    """Compute the activations of each layer again in the backward pass, and do not keep them."""
+    if not wanted:
+        yield
+        return
+    kind = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
+    getattr(model, f"{kind}_checkpointing_enable")({"use_reentrant": False})
+    try:
+        yield
+    finally:
+        getattr(model, f"{kind}_checkpointing_disable")()
 
 
 def arguments(batch: int, steps: int, config: TuneConfig, folder: Path, seed: int, device: str) -> Any:
