@@ -150,19 +150,3 @@ def test_damaged_folder_is_explained(tmp_path: Path) -> None:
 
 def test_native_precision() -> None:
     assert native_precision() in {"float32", "bfloat16"}
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    ("model_type", "shape", "told"),
-    [("qwen2_vl", (32, 1176), "tiles or patches"), ("gemma3", (2, 3, 56, 56), "attends both ways")],
-)
-def test_families_that_tuning_cannot_show_yet_are_told(
-    model_type: str, shape: tuple[int, ...], told: str
-) -> None:
-    from tiny_families import build
-
-    subject = ModelSubject("tiny", build(model_type), None)
-    with pytest.raises(EyechartError, match=told) as caught:
-        subject.project(torch.zeros(shape))
-    assert "eyechart exam" in caught.value.remedy

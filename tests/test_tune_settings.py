@@ -131,7 +131,8 @@ def test_a_batch_in_parts_has_the_losses_of_the_whole(internvl: ModelSubject, pa
 def test_gradient_checkpointing_computes_twice_and_changes_nothing_else(internvl: ModelSubject) -> None:
     found = []
     for wanted in (False, True):
-        pupil, calls = copy.deepcopy(internvl), []
+        pupil = copy.deepcopy(internvl)
+        calls: list[int] = []
         layers = (pupil.model.get_encoder(modality="image").encoder.layer[0], pupil.language.layers[0])
         for layer in layers:  # hooks of the layer itself are not called again
             inner = next(module for module in layer.modules() if isinstance(module, torch.nn.Linear))
@@ -216,10 +217,10 @@ def test_constraints_each_have_a_curve(internvl: ModelSubject) -> None:
     losses = tune(copy.deepcopy(internvl), arm("vision"), lesson, config, seed=0).losses
     assert losses[list(weights)].notna().all().all()
     answer = losses[losses["phase"] == "answer"]
-    names, values = list(weights), list(weights.values())
-    assert np.allclose(answer["loss"], answer["lm"] + answer[names] @ values, atol=1e-4)
+    names, values = list(weights), np.array(list(weights.values()))
+    assert np.allclose(answer["loss"], answer["lm"] + answer[names].to_numpy() @ values, atol=1e-4)
     aligned = losses[losses["phase"] == "alignment"]
-    assert np.allclose(aligned["loss"], aligned[names] @ values / 0.4, atol=1e-4)
+    assert np.allclose(aligned["loss"], aligned[names].to_numpy() @ values / 0.4, atol=1e-4)
 
 
 def test_impossible_settings_are_told() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -234,34 +233,15 @@ class ModelSubject(Subject):
         return values.to(self.device)
 
     def project(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Run vision encoder and projector, for tuning, with gradient where it is on: [n, tokens, width].
+        """Run vision encoder and projector, with gradient where it is on: [n, tokens, width].
 
-        Raises:
-            EyechartError: this family's images or image positions need more than one array of pixels each.
+        For families whose images are one array of pixels each (:func:`eyechart.tune.tokens.is_plain`).
         """
         import torch
 
-        self._plain(pixels)
         tokens: Any = self.model.get_image_features(pixel_values=pixels.to(self.model.dtype)).pooler_output
         whole: torch.Tensor = torch.stack(list(tokens)) if isinstance(tokens, (list, tuple)) else tokens
         return whole
-
-    def _plain(self, pixels: torch.Tensor) -> None:
-        """Refuse families that tuning would show something else than they are used to.
-
-        Tuning hands an image's tokens over as embeddings. Patches of many sizes, tiles, and attention both
-        ways between image positions (Gemma 3, PaliGemma) would be lost on that way.
-        """
-        both_ways = "token_type_ids" in signature(self.model.forward).parameters
-        if pixels.ndim == 4 and not both_ways:
-            return
-        why = (
-            "attends both ways between image positions" if both_ways else "cuts images into tiles or patches"
-        )
-        raise EyechartError(
-            f"{self.name} ({type(self.model).__name__}) {why}, which tuning cannot show yet",
-            "examine it as it is: eyechart exam",
-        )
 
     def embed(self, prompt: Prompt, tokens: torch.Tensor) -> torch.Tensor:
         """Return the language model's input for a prompt and n images' visual tokens, [n, length, width]."""

@@ -177,6 +177,11 @@ class _Trainer(Trainer):  # type: ignore[misc]
             callbacks=callbacks,
         )
         self.remove_callback(PrinterCallback)
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            raise EyechartError(
+                "weights that are spread over processes (FSDP, DeepSpeed) cannot be tuned yet",
+                "start it without; several processes then share each batch (DDP)",
+            )
 
     def create_optimizer(self, model: Any = None) -> Any:
         named = dict((model or self.model).named_parameters())
