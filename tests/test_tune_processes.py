@@ -17,6 +17,12 @@ torch = pytest.importorskip("torch")
 
 import tune_process  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
+from eyechart.cli.main import build  # noqa: E402
+from eyechart.dataset import DatasetConfig, build_dataset  # noqa: E402
+from eyechart.subjects.loading import load_subject  # noqa: E402
+from eyechart.subjects.model import ModelSubject  # noqa: E402
 
 SCRIPT = Path(tune_process.__file__)
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
@@ -56,23 +62,40 @@ def test_killed_again_and_again_it_ends_in_the_same_weights(whole: Path, tmp_pat
     assert not list((tmp_path / "cache").glob("*/checkpoint-*"))
 
 
-def test_two_processes_have_the_losses_of_one(whole: Path, tmp_path: Path) -> None:
+def launched(*command: str) -> None:
+    """Run a command in two processes that know of each other."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--master-port",
-        str(port),
-    ]
-    done = subprocess.run(
-        [*launcher, str(SCRIPT), str(tmp_path), "all", "0"], env=ENVIRONMENT, capture_output=True, text=True
-    )
+        port = str(free.getsockname()[1])
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", port]
+    done = subprocess.run([*launcher, *command], env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_two_processes_have_the_losses_of_one(whole: Path, tmp_path: Path) -> None:
+    launched(str(SCRIPT), str(tmp_path), "all", "0")
     losses, weights = apart(whole, tmp_path)
     assert losses < 1e-4
     assert weights < 1e-4
+
+
+def test_the_command_in_two_processes_leaves_what_one_leaves(internvl: ModelSubject, tmp_path: Path) -> None:
+    subject, found = tmp_path / "tiny", {}
+    internvl.model.save_pretrained(subject)
+    internvl.processor.save_pretrained(subject)
+    config = DatasetConfig(name="tiny", train_images=12, test_contents=2, levels=(3,))
+    dataset = build_dataset(config, tmp_path / "sets").path
+    command = ["tune", str(subject), str(dataset), "--train", "vision+projector", "--dtype", "float32"]
+    command += ["--projector-steps", "3", "--alignment-steps", "3", "--steps", "3", "--batch", "4"]
+    assert CliRunner().invoke(build(), [*command, "--out", str(tmp_path / "one")]).exit_code == 0
+    eyechart = str(Path(sys.executable).with_name("eyechart"))
+    launched("--no-python", eyechart, *command, "--out", str(tmp_path / "two"))
+    for name in ("one", "two"):
+        folder = tmp_path / name
+        left = {path.name for path in folder.iterdir()}
+        assert {"checkpoint", "losses.csv", "proof.json", "side_effects.csv", "plan.json"} <= left
+        assert not left & {"cache", "before", "after"}
+        assert "vision" in (folder / "checkpoint" / "README.md").read_text(encoding="utf-8")
+        found[name] = pd.read_csv(folder / "losses.csv")[["loss", "lm", "alignment"]]
+    assert np.allclose(found["one"], found["two"], atol=1e-4, equal_nan=True)
+    assert load_subject(str(tmp_path / "two" / "checkpoint")).components()
