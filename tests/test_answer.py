@@ -34,7 +34,9 @@ def knowing(share: float) -> Change:
         rank = table.groupby(["content", "label", "template", "readout"]).cumcount()
         size = table.groupby(["content", "label", "template", "readout"])["label"].transform("size")
         right = rank < share * size
-        return table.assign(predicted=table["label"].where(right, following), correct=right, status="label")
+        said = table["label"].where(right, following)
+        without = table.drop(columns=["logp", "logp_mean", "logp_prior", "logp_first"])
+        return without.assign(predicted=said, correct=right, status="label")
 
     return change
 

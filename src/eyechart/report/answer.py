@@ -12,7 +12,7 @@ import pandas as pd
 from eyechart.measures.comparison import compare_arms
 from eyechart.report.inputs import Inputs
 from eyechart.report.numbers import Number, count, percent, place, points
-from eyechart.report.tables import Tables, pick, records
+from eyechart.report.tables import READOUTS, Tables, pick, records
 from eyechart.report.where import where_lost
 from eyechart.subjects.capabilities import OPEN_MODEL, capabilities
 
@@ -56,9 +56,11 @@ def _sees(inputs: Inputs, tables: Tables) -> Answer:
     question = "Does it see distortions?"
     rows = {
         name: row
-        for name in ("choose", "generate")
+        for name in READOUTS
         if (row := pick(tables.get("kinds"), arm="base", template_split="train", readout=name))
     }
+    if len(rows) > 1:
+        rows.pop("yes-no", None)  # has a section of its own
     if not rows:
         return Answer(question, "Not examined yet", ("There are no answers of the untuned model.",))
     chance = 1 / len(inputs.labels)
@@ -78,7 +80,11 @@ def _sees(inputs: Inputs, tables: Tables) -> Answer:
     return Answer(question, _sees_verdict(set(places.values())), tuple(reasons))
 
 
-_HOW = {"choose": "choosing among the labels", "generate": "answering in its own words"}
+_HOW = {
+    "choose": "choosing among the labels",
+    "generate": "answering in its own words",
+    "yes-no": "asked about each label, yes or no",
+}
 _TOLD = {
     "above": "above chance",
     "below": "below chance",

@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from eyechart.report.tables import READOUTS, Tables, pick, records
+from eyechart.report.tables import READOUTS, Tables, decisive_readout, pick, records
 
 TEXT = "#010203"  # stands for the page's text colour, which the browser fills in
 # Each at least 3:1 against white and against near black, and told apart in the common colour blindnesses.
 COLOURS = ("#767676", "#b8860b", "#0a8f6c", "#c2527a", "#3b7dd8", "#a0522d", "#7a5cc9")
+INK = {"choose": COLOURS[4], "generate": COLOURS[1], "yes-no": COLOURS[2]}  # of each readout
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 STYLE: Any = {
     "svg.fonttype": "none",  # text stays text: selectable, and in the page's colour
@@ -54,10 +55,10 @@ def svg(name: str, words: str, size: tuple[float, float], draw: Draw) -> str:
         draw(figure.add_subplot())
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    return _inline(buffer.getvalue(), name, words)
+    return _inline(buffer.getvalue(), name, words, size[0])
 
 
-def _inline(text: str, name: str, words: str) -> str:
+def _inline(text: str, name: str, words: str, width: float) -> str:
     """Make a stand-alone SVG file fit to sit inside a page that holds others."""
     body = text[text.index(">", text.index("<svg")) + 1 :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)
@@ -67,8 +68,8 @@ def _inline(text: str, name: str, words: str) -> str:
     box = found[1] if found else "0 0 100 100"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="{box}" '
-        f'role="img" aria-label="{escape(words)}" stroke-linejoin="round" stroke-linecap="butt">'
-        + body.replace(TEXT, "currentColor").strip()
+        f'role="img" aria-label="{escape(words)}" style="--w:{72 * width:.0f}px" stroke-linejoin="round" '
+        'stroke-linecap="butt">' + body.replace(TEXT, "currentColor").strip()
     )
 
 
@@ -89,20 +90,21 @@ def arms_figure(tables: Tables, chance: float) -> str:
     """Return balanced accuracy of every arm by readout and kind of template, with the baselines."""
     kinds = tables["kinds"]
     arms = list(dict.fromkeys(kinds["arm"]))
-    series = [(kind, readout) for kind in ("train", "held-out") for readout in READOUTS]
+    asked = [name for name in READOUTS if name in set(kinds["readout"])]
+    series = [(kind, readout) for kind in ("train", "held-out") for readout in asked]
 
     def draw(axes: Any) -> None:
         for i, (kind, readout) in enumerate(series):
             part = kinds[(kinds["template_split"] == kind) & (kinds["readout"] == readout)]
             if part.empty:
                 continue
-            where = [arms.index(arm) + (i - 1.5) * 0.17 for arm in part["arm"]]
+            where = [arms.index(arm) + 0.65 * ((i + 0.5) / len(series) - 0.5) for arm in part["arm"]]
             _points(
                 axes,
                 where,
                 part,
                 "balanced_",
-                COLOURS[4] if readout == "choose" else COLOURS[1],
+                INK[readout],
                 kind,
                 readout,
             )
@@ -111,7 +113,7 @@ def arms_figure(tables: Tables, chance: float) -> str:
         for label, level in _lines(tables, chance):
             axes.axhline(level, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
             axes.text(len(arms) - 0.48, level, label, va="center", fontsize=8.5)
-        _shares(axes, "balanced accuracy")
+        shares(axes, "balanced accuracy")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9, handletextpad=0.3)
 
     words = "Balanced accuracy per arm with 95 % intervals. " + "; ".join(
@@ -144,7 +146,7 @@ def _lines(tables: Tables, chance: float) -> list[tuple[str, float]]:
 
 def levels_figure(levels: pd.DataFrame, chance: float) -> str:
     """Return accuracy by level (0 is clean) for every arm, by the readout that decides."""
-    readout = "choose" if "choose" in set(levels["readout"]) else "generate"
+    readout = decisive_readout(levels)
     mine = levels[levels["readout"] == readout]
 
     def draw(axes: Any) -> None:
@@ -158,7 +160,7 @@ def levels_figure(levels: pd.DataFrame, chance: float) -> str:
         axes.axhline(chance, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
         axes.set_xticks(sorted(mine["level"].unique()))
         axes.set_xlabel("level (0 is clean)")
-        _shares(axes, f"accuracy, {readout}")
+        shares(axes, f"accuracy, {readout}")
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
 
     return svg(
@@ -191,7 +193,7 @@ def ladder_figure(tables: Tables, chance: float) -> str:
                 axes.text(len(names) - 0.45, level, label, va="center", fontsize=8.5)
         axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.5, len(names) - 0.5)
-        _shares(axes, "probe accuracy")
+        shares(axes, "probe accuracy")
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9)
 
     parts = stages[(stages["kind"] == "probe") & stages["arm"].isin(shown)]
@@ -225,12 +227,13 @@ def best_arm(tables: Tables) -> str:
     arms = tables["arms"]
     if arms.empty:
         return "base"
-    column = "train_choose" if arms["train_choose"].notna().any() else "train_generate"
-    scores = arms[column].fillna(-1)
+    known = (f"train_{name}" for name in READOUTS if arms[f"train_{name}"].notna().any())
+    scores = arms[next(known, f"train_{READOUTS[0]}")].fillna(-1)
     return str(arms["arm"].iloc[int(scores.to_numpy().argmax())])
 
 
-def _shares(axes: Any, label: str) -> None:
+def shares(axes: Any, label: str) -> None:
+    """Make the upright axis one of shares, from 0 to 100 %."""
     from matplotlib.ticker import PercentFormatter
 
     axes.set_ylim(0, 1)

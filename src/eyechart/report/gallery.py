@@ -149,7 +149,7 @@ def _said(arm: str, part: pd.DataFrame, labels: tuple[str, ...]) -> Said:
 
 
 def _words(row: dict[str, Any]) -> str:
-    return str(row["predicted"] if row["readout"] == "choose" else row["text"])
+    return str(row["text"] if row["readout"] == "generate" else row["predicted"])
 
 
 def _softmax(logp: Any) -> list[float]:

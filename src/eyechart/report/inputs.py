@@ -26,7 +26,9 @@ class Inputs:
         arms: the arms that are there, in the order of the study.
         unfinished: arms that have no DONE file.
         proofs: per arm, what tuning changed.
-        answers: those of all arms that the headline numbers are of, with a column ``arm``.
+        every: answers of all arms, also to permuted options and sampled ones.
+        answers: those of ``every`` that the headline numbers are of.
+        exams: per arm, how it was asked and what that took (exam.json).
         prompts, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
@@ -44,7 +46,9 @@ class Inputs:
     arms: tuple[str, ...]
     unfinished: tuple[str, ...]
     proofs: dict[str, dict[str, Any]]
+    every: pd.DataFrame | None
     answers: pd.DataFrame | None
+    exams: dict[str, dict[str, Any]]
     prompts: pd.DataFrame | None
     content: pd.DataFrame | None
     distance: pd.DataFrame | None
@@ -65,9 +69,8 @@ def read_inputs(run: Run) -> Inputs:
     """
     arms = run.arms()
     dataset = _json(run, "dataset.json", {})
-    answers = _of_arms(run, [arm for arm in arms if finished(run, arm)], "answers")
-    if answers is not None:
-        answers = headline(answers).reset_index(drop=True)
+    every = _of_arms(run, [arm for arm in arms if finished(run, arm)], "answers")
+    answers = None if every is None else headline(every).reset_index(drop=True)
     return Inputs(
         run=run,
         config=run.config,
@@ -77,10 +80,10 @@ def read_inputs(run: Run) -> Inputs:
         labels=_labels(dataset, answers),
         arms=tuple(arms),
         unfinished=tuple(arm for arm in arms if not run.has(f"arms/{arm}/DONE")),
-        proofs={
-            arm: run.read_json(f"arms/{arm}/proof.json") for arm in arms if run.has(f"arms/{arm}/proof.json")
-        },
+        proofs=_json_of_arms(run, arms, "proof.json"),
+        every=every,
         answers=answers,
+        exams=_json_of_arms(run, arms, "exam.json"),
         prompts=_of_arms(run, arms, "prompts.parquet"),
         content=_of_arms(run, arms, "content.parquet"),
         distance=_of_arms(run, arms, "distance.parquet"),
@@ -96,6 +99,10 @@ def read_inputs(run: Run) -> Inputs:
 
 def _json(run: Run, name: str, absent: Any) -> Any:
     return run.read_json(name) if run.has(name) else absent
+
+
+def _json_of_arms(run: Run, arms: list[str], name: str) -> dict[str, dict[str, Any]]:
+    return {arm: run.read_json(f"arms/{arm}/{name}") for arm in arms if run.has(f"arms/{arm}/{name}")}
 
 
 def _table(run: Run, name: str) -> pd.DataFrame | None:

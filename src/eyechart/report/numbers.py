@@ -57,6 +57,20 @@ def points(change: Number) -> str:
     return f"{_minus(100 * change.value, '+.1f')} points ({interval(change.low, change.high)})"
 
 
+def plain(number: Number, digits: int = 2) -> tuple[str, str]:
+    """Write a number that is no share, and its interval: ``1.23`` and ``1.01 to 1.44``."""
+    if not math.isfinite(number.value):
+        return ("–" if math.isnan(number.value) else "∞"), ""
+    value, low, high = (_minus(end, f".{digits}f") for end in (number.value, number.low, number.high))
+    known = math.isfinite(number.low) and math.isfinite(number.high)
+    return value, f"{low} to {high}" if known else "no interval"
+
+
+def chance_of(p: float) -> str:
+    """Write a p-value: ``p = 0.012``, ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {decimal(p)}"
+
+
 def decimal(value: float) -> str:
     """Write a small number with three digits after the point, NaN as a dash."""
     return "–" if math.isnan(value) else _minus(value, ".3f")

@@ -16,6 +16,8 @@ from eyechart.report.figures import all_figures, best_arm
 from eyechart.report.gallery import gallery_cards
 from eyechart.report.inputs import Inputs, read_inputs
 from eyechart.report.labels import label_map_shown
+from eyechart.report.part import Part
+from eyechart.report.parts import TITLES, all_parts
 from eyechart.report.tables import READOUTS, Tables, build_tables
 from eyechart.runs import Run, writing
 
@@ -33,12 +35,14 @@ class Section:
         title: its heading.
         absent: what is missing, or "" if nothing is.
         command: the command that makes what is missing.
+        part: what it shows, if it is one of measures.
     """
 
     id: str
     title: str
     absent: str = ""
     command: str = ""
+    part: Part | None = None
 
 
 def build_report(run: Path) -> Path:
@@ -133,9 +137,6 @@ def _grids(inputs: Inputs, tables: Tables) -> dict[str, Any]:
             "label_levels": views.label_level_grids(tables, readouts[0]),
             "large": [grid for pair in pairs if (grid := views.confusion_grid(tables, *pair))],
             "small": [grid for pair in small if (grid := views.confusion_grid(tables, *pair))],
-            "templates": views.template_grid(tables),
-            "gap": views.gap_grid(tables),
-            "status": views.status_grid(tables),
         }
     if "distance" in tables:
         grids["distance"] = views.distance_grid(tables)
@@ -151,6 +152,9 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
     exam = "" if "kinds" in tables else "There are no answers yet."
     inside = "eyechart inside SUBJECT DATASET"
     ask = "eyechart exam SUBJECT DATASET"
+    parts = all_parts(inputs, tables)
+    asked = [Section("asked", TITLES["asked"], part=parts.pop("asked"))] if "asked" in parts else []
+    measured = [Section(name, TITLES[name], part=part) for name, part in parts.items()]
     sections = [
         Section("arms", "Arms", exam, ask),
         Section(
@@ -164,9 +168,10 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
             "content", "What the picture shows", _absent(inputs.content, "questions on the picture"), ask
         ),
         Section("tuning", "Tuning", _absent(inputs.losses, "tuned arms"), "eyechart tune SUBJECT DATASET"),
-        Section("wordings", "Wordings", exam, ask),
+        *(measured or [Section("wordings", TITLES["wordings"], exam, ask)]),
         Section("gallery", "Gallery", exam or _absent(inputs.gallery, "kept images"), "eyechart study"),
         Section("aside", "Set aside"),
+        *asked,
         Section("reproduce", "How to reproduce"),
         Section("provenance", "Provenance"),
     ]

@@ -12,12 +12,13 @@ from eyechart.measures.accuracy import accuracy_by, by_label, by_level, exam_tab
 from eyechart.measures.comparison import agreement, compare_arms, template_gap
 from eyechart.measures.confusion import confusion
 from eyechart.measures.statistics import cluster_interval
+from eyechart.report.exam_tables import exam_tables
 from eyechart.report.inputs import Inputs
 
 Tables = dict[str, pd.DataFrame]
 PIXELS = "pixel statistics"
 KINDS = ("train", "held-out")
-READOUTS = ("choose", "generate")
+READOUTS = ("choose", "generate", "yes-no")  # the first that was asked decides
 DISTANCES = (
     *("raw_own", "raw_margin", "raw_argmax", "centred_own", "centred_margin", "centred_argmax"),
     *("next_token_p", "argmax_next"),
@@ -30,12 +31,14 @@ def build_tables(inputs: Inputs) -> Tables:
     Returns:
         exam (per arm, template, readout), kinds (templates of one kind pooled), levels, label_levels,
         recalls, confusion, compare, repairs (every arm against base by the readout that decides), gap,
-        agreement, status, baselines, versus_pixels, content, distance, stages, arms (the summary). A table
-        whose part is missing is absent.
+        agreement, status, baselines, versus_pixels, content, distance, stages, arms (the summary), and those
+        of :func:`eyechart.report.exam_tables.exam_tables`. A table whose part is missing is absent.
     """
     tables: Tables = {}
     if inputs.answers is not None:
         tables |= _of_answers(inputs.answers, inputs.labels)
+    if inputs.every is not None:
+        tables |= exam_tables(inputs.every, inputs.labels, _temperature(inputs.config))
     if inputs.baselines is not None:
         tables["baselines"] = exam_table(_as_answers(inputs.baselines), inputs.labels)
         if inputs.answers is not None:
@@ -50,6 +53,11 @@ def build_tables(inputs: Inputs) -> Tables:
     for name, table in tables.items():
         inputs.run.write_table(table, f"tables/{name}.csv")
     return tables
+
+
+def _temperature(config: dict[str, Any]) -> float:
+    """Return that of the samples; endpoints and graded answers, which have none, take the usual one."""
+    return float(config.get("exam", {}).get("temperature", 0.7))
 
 
 def _of_answers(answers: pd.DataFrame, labels: tuple[str, ...]) -> Tables:
@@ -81,8 +89,8 @@ def _decisive(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def decisive_readout(answers: pd.DataFrame) -> str:
-    """Return ``choose`` where it was asked, else ``generate``."""
-    return "choose" if "choose" in set(answers["readout"]) else "generate"
+    """Return the first of ``READOUTS`` that was asked."""
+    return next(name for name in READOUTS if name in set(answers["readout"]))
 
 
 def _label_levels(train: pd.DataFrame) -> pd.DataFrame:

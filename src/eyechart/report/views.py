@@ -34,11 +34,12 @@ class Grid:
 
 def arms_grid(tables: Tables) -> Grid:
     """Return the compact table of the first screen: one row per arm."""
-    names = {"choose": "chooses", "generate": "own words"}
+    names = {"choose": "chooses", "generate": "own words", "yes-no": "yes or no"}
     columns = [
         (f"{kind}_{readout}", f"{names[readout]}, {kind} wording")
         for readout in names
         for kind in ("train", "held-out")
+        if f"{kind}_{readout}" in tables["arms"] and tables["arms"][f"{kind}_{readout}"].notna().any()
     ]
     rows = []
     for row in records(tables["arms"]):
@@ -203,28 +204,27 @@ def _exam_cell(row: dict[str, Any] | None) -> Cell:
     return Cell(f"{percent(number.value)}\n{interval(number.low, number.high)}", number.value, title)
 
 
-def gap_grid(tables: Tables) -> Grid:
-    """Return accuracy on train wordings minus held-out wordings, per arm and readout."""
-    gap = tables["gap"]
-    readouts = list(dict.fromkeys(gap["readout"]))
-    rows = []
-    for arm, part in gap.groupby("arm", sort=False):
-        found = {one["readout"]: Number.of(one, "gap") for one in records(part)}
-        rows.append(
-            (str(arm), tuple(Cell(points(found[name]) if name in found else "–") for name in readouts))
-        )
-    return Grid("Train wording minus held-out wordings", "arm", tuple(readouts), tuple(rows))
+_STATUSES = {
+    "label": "names one label",
+    "several": "names more than one",
+    "off-list": "names a distortion that is no label",
+    "denied": "says no to a yes-no question",
+    "refusal": "declines",
+    "empty": "says nothing",
+    "unparsed": "all else",
+}
 
 
 def status_grid(tables: Tables) -> Grid:
     """Return the share of generated answers with each status, per arm and template."""
     status = tables["status"]
-    columns = list(dict.fromkeys(status["status"]))
+    columns = [name for name in _STATUSES if name in set(status["status"])]
     rows = []
     for (arm, template), part in status.groupby(["arm", "template"], sort=False):
         found = dict(zip(part["status"], part["share"], strict=True))
         rows.append((f"{arm}, {template}", tuple(_shares(found, columns))))
-    return Grid("What the generated texts are", "arm, template", tuple(columns), tuple(rows))
+    told = "; ".join(f"{name}: {_STATUSES[name]}" for name in columns)
+    return Grid(f"What the generated texts are. {told}", "arm, template", tuple(columns), tuple(rows))
 
 
 def _shares(found: dict[str, float], columns: list[str]) -> Iterable[Cell]:

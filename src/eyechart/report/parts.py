@@ -1,0 +1,42 @@
+"""The sections on how the answers depend on the way of asking, each only where the run has the data."""
+
+from __future__ import annotations
+
+from eyechart.report.asked import asked
+from eyechart.report.believing import believing
+from eyechart.report.choosing import choosing
+from eyechart.report.figures import best_arm
+from eyechart.report.inputs import Inputs
+from eyechart.report.order import option_order_part
+from eyechart.report.part import Part
+from eyechart.report.repeats import repeats
+from eyechart.report.tables import Tables
+from eyechart.report.wording import wording
+from eyechart.report.yes_no import yes_no
+
+TITLES = {
+    "wordings": "Wordings",
+    "choosing": "How the choice is read",
+    "order": "Order of the options",
+    "repeats": "Repeats",
+    "calibration": "Calibration",
+    "yes-no": "Yes or no",
+    "asked": "How it was asked",
+}
+
+
+def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
+    """Return the sections that the tables allow, in their order: name to part."""
+    best = best_arm(tables)
+    arms = tuple(dict.fromkeys(arm for arm in ("base", best) if arm in inputs.arms))
+    found = {"asked": asked(inputs.exams, arms)}
+    if "kinds" in tables:
+        found = {
+            "wordings": wording(tables, arms, 1 / len(inputs.labels)),
+            "choosing": choosing(tables, arms),
+            "order": option_order_part(tables, arms),
+            "repeats": repeats(tables, arms),
+            "calibration": believing(tables, arms),
+            "yes-no": yes_no(tables, arms),
+        } | found
+    return {name: part for name, part in found.items() if part is not None}
