@@ -19,10 +19,10 @@ from eyechart.exam.forest import Ask  # noqa: E402
 from eyechart.exam.readings import Decoding  # noqa: E402
 from eyechart.plan import flops  # noqa: E402
 from eyechart.plan.activations import kept_of_image, kept_of_text  # noqa: E402
-from eyechart.plan.calibrate import dominant, speed  # noqa: E402
+from eyechart.plan.calibrate import Load, dominant, one_layer, product_speed, speeds  # noqa: E402
 from eyechart.plan.exam import count, operations  # noqa: E402
 from eyechart.plan.flops import COUNTED, ESTIMATED, Costs, costs, patches  # noqa: E402
-from eyechart.plan.lengths import ASSUMED, EXACT, matrix_type, unloaded, without_weights  # noqa: E402
+from eyechart.plan.lengths import ASSUMED, EXACT, unloaded, without_weights  # noqa: E402
 from eyechart.plan.steps import frozen_first, step_operations  # noqa: E402
 from eyechart.plan.tune import adapters  # noqa: E402
 from eyechart.plan.work import work_of  # noqa: E402
@@ -218,14 +218,27 @@ def test_what_is_frozen_and_comes_first_is_kept() -> None:
     assert frozen_first(phases(arm("language"), TuneConfig())[0]) == ("vision", "projector")
 
 
-def test_the_speed_is_that_of_the_dominant_product(llava_7b: tuple[Any, Costs], llava: ModelSubject) -> None:
+def test_the_shape_in_which_most_parameters_lie(llava_7b: tuple[Any, Costs]) -> None:
     assert dominant(llava_7b[0]) == {
         "vision": (1024, 1024),  # the four of attention hold as much as each of the two others
         "projector": (4096, 4096),
         "language": (4096, 11008),
     }
-    found = speed(64, (64, 96), matrix_type(llava), torch.device("cpu"))
-    assert 1e6 < found < 1e15
+
+
+def test_speeds_are_those_of_a_layer_where_one_runs(subject: ModelSubject) -> None:
+    cpu, empty = torch.device("cpu"), without_weights(subject)
+    thin = one_layer(empty, False, cpu)
+    layers = [m for m in thin.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
+    assert [len(module) for module in layers] == [1] * len(layers)
+    assert layers
+    seen = subject.inputs(tiny.images(1), subject.conversation(QUESTIONS[0]))
+    found = speeds(empty, Load(2, seen, 20), False, cpu)
+    assert set(found) == {"vision", "projector", "language", "predictions"}
+    assert all(1e6 < value < 1e15 for value in found.values())
+    # A layer of this size is far slower than its products alone.
+    assert found["language"] < product_speed(40, (64, 96), empty, cpu)
+    assert all(parameter.is_meta for parameter in empty.parameters())
 
 
 def test_nothing_of_a_model_is_changed_by_counting(llava: ModelSubject) -> None:

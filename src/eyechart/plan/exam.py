@@ -16,7 +16,7 @@ from eyechart.exam.forest import Ask
 from eyechart.exam.items import Item
 from eyechart.exam.shards import folder_of
 from eyechart.plan.activations import layer_share
-from eyechart.plan.calibrate import REACHED, speeds
+from eyechart.plan.calibrate import Load, speeds
 from eyechart.plan.flops import Costs, costs, patches
 from eyechart.plan.lengths import EXACT, blank, matrix_type, without_weights
 from eyechart.plan.measure import HOW as MEASURED
@@ -67,13 +67,9 @@ def planned(
     work = work_of(asks, scheme, config.new_tokens, branches)
     done = operations(work, found)
     batch = min(config.batch, images)
-    rows = {
-        "vision": patches(skeleton, found.seen) * batch,
-        "projector": len(asks[0].prompt.image_positions) * batch,
-        "language": max(part.tokens for part in (*work.beginning, *work.rest)) * batch,
-    }
-    fast = speeds(skeleton, rows, matrix_type(subject), device)
-    each = seconds or sum(value / fast[_HOME[name]] for name, value in done.items()) / REACHED
+    tokens = max(part.tokens for part in (*work.beginning, *work.rest))
+    fast = speeds(skeleton, Load(batch, found.seen, tokens), subject.compute == "bfloat16", device)
+    each = seconds or sum(value / fast[_HOME[name]] for name, value in done.items())
     lengths = getattr(subject, "lengths", EXACT)
     at_sizes = f"{lengths}, for images of {size[1]}x{size[0]}" + (
         f", one of {sizes} sizes" if sizes > 1 else ""
@@ -121,7 +117,7 @@ _HOME = {
     "projector": "projector",
     "prompts' beginning": "language",
     "questions and answers": "language",
-    "predictions": "language",
+    "predictions": "predictions",
     "texts": "language",
 }
 
@@ -240,10 +236,10 @@ def program(subject: ModelSubject, device: torch.device) -> dict[str, float]:
 
 
 def _ways(found: Costs) -> dict[str, str]:
-    return {name: found.counted[home] for name, home in _HOME.items()}
+    return {name: found.counted.get(home, found.counted["language"]) for name, home in _HOME.items()}
 
 
 def told_speed(fast: Mapping[str, float], device: torch.device) -> str:
     """Return how fast a device was found to be, in words."""
     told = ", ".join(f"{name} {value / 1e9:,.0f}" for name, value in fast.items())
-    return f"{REACHED:.0%} of bare matrix products on {device} (GFLOP/s: {told})"
+    return f"by a layer of each part, timed on {device} (GFLOP/s: {told})"

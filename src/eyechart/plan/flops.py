@@ -91,14 +91,12 @@ def on_meta(skeleton: Any, seen: Mapping[str, torch.Tensor]) -> torch.Tensor:
 
 
 def decode(skeleton: Any, embedded: torch.Tensor, *, remember: bool = False) -> Any:
-    """Pass embeddings without values, [n, length, width], through the language model without its head.
+    """Pass embeddings, [n, length, width], through the language model without its head.
 
     A mask is given, as the model would look into values to see whether it needs one.
     """
-    import torch
-
     rows, length = embedded.shape[:2]
-    mask = torch.empty(rows, 1, length, length, device="meta", dtype=embedded.dtype)
+    mask = embedded.new_zeros(rows, 1, length, length)
     return skeleton.get_decoder()(inputs_embeds=embedded, attention_mask=mask, use_cache=remember)
 
 

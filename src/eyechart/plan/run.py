@@ -16,7 +16,7 @@ from eyechart.tune.arms import Arm
 from eyechart.tune.config import TuneConfig
 
 # Images from which on a few are timed beforehand: the effort is lost in the whole.
-_MANY = 200
+_MANY = 100
 
 
 def plan_exam(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from eyechart.dataset import Dataset
 from eyechart.plan.activations import kept_of_image, kept_of_text
-from eyechart.plan.calibrate import REACHED, speeds
+from eyechart.plan.calibrate import Load, speeds
 from eyechart.plan.exam import memory_name, program, told_speed
 from eyechart.plan.flops import Costs, costs, patches
-from eyechart.plan.lengths import EXACT, blank, matrix_type, without_weights
+from eyechart.plan.lengths import EXACT, blank, without_weights
 from eyechart.plan.steps import frozen_first, step_operations
 from eyechart.plan.tables import Plan, Quantity, with_sum
 from eyechart.runs import Run
@@ -62,9 +62,9 @@ def planned(
     for one in parts:
         for component, value in done[one.name].items():
             total[component] += value * one.steps * one.batch
-    rows = {c: config.batch * count for c, count in lesson.rows.items()}
-    fast = speeds(lesson.skeleton, rows, matrix_type(subject), device)
-    seconds = sum(value / fast[component] for component, value in total.items() if value) / REACHED
+    load = Load(config.batch, lesson.seen, lesson.rows["language"])
+    fast = speeds(lesson.skeleton, load, subject.compute == "bfloat16", device)
+    seconds = sum(value / fast[component] for component, value in total.items())
     features = _features(lesson, parts, images)
     memory = _trained(lesson.skeleton, weights, arm, added) | {
         "weights as they are multiplied": _cast(lesson, weights, parts),
