@@ -87,6 +87,9 @@ def tune(
         int | None, typer.Option(rich_help_panel=_LIKE_TUNE, help="Steps on the answer's loss.")
     ] = None,
     batch: Annotated[int | None, typer.Option(rich_help_panel=_LIKE_TUNE, help="Images a step.")] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(rich_help_panel=_LIKE_TUNE, help="Parts in which a step is computed.")
+    ] = None,
     lora: Annotated[
         str | None,
         typer.Option(
@@ -98,8 +101,11 @@ def tune(
         int | None, typer.Option(rich_help_panel=_LIKE_TUNE, help="Rank of the adapters.")
     ] = None,
     gradient_checkpointing: Annotated[
-        bool | None, typer.Option(rich_help_panel=_LIKE_TUNE, help="Compute activations twice.")
-    ] = None,
+        bool,
+        typer.Option(
+            "--gradient-checkpointing", rich_help_panel=_LIKE_TUNE, help="Compute activations twice."
+        ),
+    ] = False,
 ) -> None:
     """Tell what a tuning will take: steps, operations by component, time, memory and disk."""
     from eyechart.plan.before import tune_plan
@@ -111,9 +117,10 @@ def tune(
         "alignment_steps": alignment_steps,
         "steps": steps,
         "batch": batch,
+        "accumulate": accumulate,
         "lora": None if lora is None else tuple(c for c in lora.split(",") if c != "none"),
         "lora_rank": lora_rank,
-        "gradient_checkpointing": gradient_checkpointing,
+        "gradient_checkpointing": gradient_checkpointing or None,
     }
     config = _settings(TuneConfig, given)
     typer.echo(plan_text(tune_plan(subject, dataset, train, config, load)))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
 SECONDS = 0.05  # that one thing is measured for, at least
-_MOST = {"cpu": 2e10, "cuda": 4e12}  # operations that are timed at a time, about
+_MOST = {"cpu": 1e11, "cuda": 1e13}  # operations that are timed at a time, about
 _LONGEST = {"cpu": 2048, "cuda": 8192}  # sides of a bare matrix product
 _HALF = 0.5  # share of the speed of bare matrix products that a model reaches, about
 
@@ -60,7 +60,7 @@ def speeds(skeleton: Any, load: Load, autocast: bool, device: torch.device) -> d
     with suppress(*_REFUSALS):
         thin = one_layer(skeleton, autocast, device)
         size = sum(p.numel() for p in thin.get_decoder().parameters())
-        tokens = max(1, min(load.tokens, int(_MOST.get(device.type, 2e10) / (2 * size))))
+        tokens = max(1, min(load.tokens, int(_MOST.get(device.type, 1e11) / (2 * size))))
         ways = {
             "vision": lambda n: image_features(thin, _repeated(load.seen, n, thin, device)),
             "language": lambda n: decode(thin, _states(thin, n, tokens, device)),
@@ -108,7 +108,7 @@ def _timed(way: Callable[[int], Any], images: int, autocast: bool, device: torch
         with FlopCounterMode(display=False) as counter:
             way(1)
         each = float(counter.get_total_flops())
-        count = max(1, min(images, int(_MOST.get(device.type, 2e10) / max(each, 1))))
+        count = max(1, min(images, int(_MOST.get(device.type, 1e11) / max(each, 1))))
         return each * count / _best(lambda: way(count), device)
 
 
@@ -154,7 +154,7 @@ def _head_speed(skeleton: Any, load: Load, device: torch.device) -> float:
     import torch
 
     outputs, inputs = skeleton.get_output_embeddings().weight.shape
-    rows = max(1, min(load.images * load.tokens, int(_MOST.get(device.type, 2e10) / (2 * inputs * outputs))))
+    rows = max(1, min(load.images * load.tokens, int(_MOST.get(device.type, 1e11) / (2 * inputs * outputs))))
     left = torch.ones(rows, inputs, dtype=skeleton.dtype, device=device)
     weight = torch.ones(outputs, inputs, dtype=skeleton.dtype, device=device)
     seconds = _best(lambda: torch.nn.functional.linear(left, weight).float().logsumexp(-1), device)
