@@ -133,7 +133,7 @@ def study_report(run: Run, say: Callable[[str], None]) -> Path:
     with run.timer("report"):
         page = build_report(run.path)
     inputs = read_inputs(run)
-    if inputs.answers is not None:
-        say(rendered(exam_summary(inputs.answers, inputs.labels)))
+    if inputs.every is not None:
+        say(rendered(exam_summary(inputs.every, inputs.labels)))
     say(f"open {page}")
     return page

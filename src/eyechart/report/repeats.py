@@ -18,6 +18,7 @@ _READING = (
     "image's answers; consistency only asks whether they are all right or all wrong, "
     "“all the same” compares the answers themselves; flips are sampled answers that are not the greedy one."
 )
+_NAMED = 4  # questions that a note names
 _SHARES = {
     "expected_accuracy": "expected accuracy",
     "consensus_accuracy": "consensus accuracy",
@@ -56,11 +57,15 @@ def _sentence(row: dict[str, Any]) -> str:
 
 def _check(checked: pd.DataFrame) -> Iterator[str]:
     """Yield, before any number, what is wrong with the samples."""
-    for row in records(checked[checked["sampling"] == OFF]):
+    off = records(checked[checked["sampling"] == OFF])
+    if off:
+        named = "; ".join(called(row) for row in off[:_NAMED])
+        more = f" and {len(off) - _NAMED} more" if len(off) > _NAMED else ""
+        least = min(row["entropy"] for row in off)
         yield (
-            f"Not sampled, {called(row)}: {row['repeats']} repeats of each of {row['images']} images gave "
-            f"one text, although the first token's entropy is {row['entropy']:.2f} nats on average. They are "
-            "left out; ask again with a temperature above 0 and another seed for every repeat."
+            f"Not sampled: {named}{more}. Every image's repeats gave one text there, although the first "
+            f"token's entropy is at least {least:.2f} nats on average. They are left out; ask again with a "
+            "temperature above 0 and another seed for every repeat."
         )
     unsure = checked[checked["sampling"] == UNKNOWN]
     if len(unsure):

@@ -35,11 +35,12 @@ class Grid:
 def arms_grid(tables: Tables) -> Grid:
     """Return the compact table of the first screen: one row per arm."""
     names = {"choose": "chooses", "generate": "own words", "yes-no": "yes or no"}
+    asked = [name for name in names if "kinds" in tables and name in set(tables["kinds"]["readout"])]
     columns = [
         (f"{kind}_{readout}", f"{names[readout]}, {kind} wording")
-        for readout in names
+        for readout in asked
+        if readout != "yes-no" or asked == ["yes-no"]  # has a section of its own
         for kind in ("train", "held-out")
-        if f"{kind}_{readout}" in tables["arms"] and tables["arms"][f"{kind}_{readout}"].notna().any()
     ]
     rows = []
     for row in records(tables["arms"]):
