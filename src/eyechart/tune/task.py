@@ -63,13 +63,15 @@ class Task(nn.Module):
             wordings: which question each is asked, int64 [n].
         """
         shown, asked = rows.cpu().numpy(), wordings.cpu().numpy()
-        tokens, each = self._from_pixels(shown, asked) if self._tokens is None else self._kept(shown, asked)
-        parts: dict[str, Any] = {} if each is None else {"lm": each.mean()}
+        tokens, each = self._visual(shown) if self._tokens is not None else self._own(shown, asked)
         targets = torch.from_numpy(self._lesson.targets[shown]).to(rows.device)
+        parts: dict[str, Any] = {}
         for name, constraint in self._constraints.items():
             found = constraint.loss(tokens, targets, shown)
             if found is not None:
                 parts[name] = found
+        if self._answer:
+            parts["lm"] = (self._in_prompts(tokens, shown, asked) if each is None else each).mean()
         loss = rows.new_zeros((), dtype=torch.float32)
         for name in (*self._constraints, "lm"):
             if name in parts:
@@ -80,22 +82,21 @@ class Task(nn.Module):
         names = ("lm", *self._constraints)
         return {"loss": loss, **{name: parts.get(name, absent).detach() for name in names}}
 
-    def _kept(
-        self, rows: NDArray[np.int64], wordings: np.ndarray[Any, Any]
-    ) -> tuple[Visual, torch.Tensor | None]:
-        """Compute on visual tokens that are put into the prompts; see :mod:`eyechart.tune.tokens`."""
+    def _visual(self, rows: NDArray[np.int64]) -> tuple[Visual, None]:
+        """Return visual tokens that are yet to be put into prompts; see :mod:`eyechart.tune.tokens`."""
         assert self._tokens is not None
         with self._subject.precision():
-            tokens = self._tokens(rows).float()
-        if not self._answer:
-            return tokens, None
+            return self._tokens(rows).float(), None
+
+    def _in_prompts(self, tokens: Any, rows: NDArray[np.int64], wordings: NDArray[np.int64]) -> torch.Tensor:
+        """Return the answers' losses with the visual tokens put into the prompts."""
         prompts = [
             self._subject.prompt(self._lesson.questions[w], self._lesson.size(row))
             for row, w in zip(rows, wordings, strict=True)
         ]
-        return tokens, answer_losses(self._subject, tokens, prompts, self._answers(rows, wordings))
+        return answer_losses(self._subject, tokens, prompts, self._answers(rows, wordings))
 
-    def _from_pixels(
+    def _own(
         self, rows: NDArray[np.int64], wordings: np.ndarray[Any, Any]
     ) -> tuple[Visual, torch.Tensor | None]:
         """Compute by the model's own forward pass, once for each size of image and question."""
