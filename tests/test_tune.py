@@ -180,6 +180,45 @@ def test_too_few_steps_for_the_schedule_are_explained(internvl: ModelSubject) ->
     assert len(tuned.losses) == 3
 
 
+# As the training loop gave them that was here before transformers' Trainer.
+RECORDED = {
+    "internvl": [
+        46.9745,
+        47.6942,
+        49.356,
+        44.552,
+        48.9003,
+        44.1027,
+        48.155,
+        18.704,
+        20.8739,
+        20.8454,
+        18.6629,
+    ],
+    "llava": [
+        17.4108,
+        17.348,
+        15.7411,
+        17.0016,
+        14.6049,
+        16.0385,
+        14.1508,
+        12.875,
+        12.2317,
+        12.1432,
+        12.7058,
+    ],
+}
+
+
+@pytest.mark.parametrize("which", RECORDED)
+def test_default_phases_have_the_losses_of_a_plain_loop(request: pytest.FixtureRequest, which: str) -> None:
+    pupil = copy.deepcopy(request.getfixturevalue(which))
+    config = TuneConfig(alignment_steps=7, steps=6, batch=4)
+    losses = tune(pupil, arm("vision"), lesson(), config, seed=0).losses["loss"]
+    assert losses.head(11).tolist() == pytest.approx(RECORDED[which], rel=1e-4)
+
+
 @pytest.mark.parametrize("name", ["language", "all"])
 def test_checkpoint_reloads_with_identical_outputs(pupil: ModelSubject, name: str, tmp_path: Path) -> None:
     tune(pupil, arm(name), lesson(), SHORT, seed=0)

@@ -69,7 +69,9 @@ class Processes:
 def refuse_several(what: str) -> None:
     """Raise an EyechartError if this process was started as one of several."""
     if _count() > 1:
-        raise EyechartError(f"{what} runs in one process", "start it by itself; several share an exam alone")
+        raise EyechartError(
+            f"{what} runs in one process", "start it by itself; several share an exam or a tuning"
+        )
 
 
 def _count() -> int:
