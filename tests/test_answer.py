@@ -12,7 +12,7 @@ from run_fixture import make_run
 from eyechart.exam.shards import write_answers
 from eyechart.report.answer import answers
 from eyechart.report.inputs import read_inputs
-from eyechart.report.numbers import Number, count, duration, interval, percent, place, points
+from eyechart.report.numbers import Number, count, duration, interval, percent, place, plain, points
 from eyechart.report.tables import build_tables
 from eyechart.report.where import where_lost
 from eyechart.runs import Run
@@ -60,6 +60,9 @@ def test_numbers_are_written_for_people() -> None:
     assert percent(nothing) == "–"
     assert interval(-0.01, 0.2) == "−1.0 to 20.0"
     assert interval(nothing, nothing) == "no interval"
+    assert interval(-0.0001, 0.0001) == "0.0 to 0.0"  # no zero has a sign
+    assert plain(Number(-0.001, -1.234, 0.5)) == ("0.00", "−1.23 to 0.50")
+    assert plain(Number(float("inf"), 1, 2)) == ("∞", "")
     assert points(Number(0.123, 0.1, 0.15)) == "+12.3 points (10.0 to 15.0)"
     assert [count(n) for n in (12, 9e6, 7.2e9)] == ["12", "9.0 M", "7.2 G"]
     assert [duration(s) for s in (1.23, 42, 185, 7800)] == ["1.2 s", "42 s", "3 min 5 s", "2 h 10 min"]

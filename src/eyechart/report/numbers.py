@@ -40,28 +40,28 @@ def place(number: Number, other: Number | float) -> Place:
 
 def percent(share: float) -> str:
     """Write a share: 0.149 as ``14.9 %`` (with a space that does not break), NaN as a dash."""
-    return "–" if math.isnan(share) else f"{_minus(100 * share, '.1f')}\u00a0%"
+    return "–" if math.isnan(share) else f"{_minus(100 * share, 'z.1f')}\u00a0%"
 
 
 def interval(low: float, high: float) -> str:
     """Write an interval of shares: ``12.1 to 17.9``."""
     if math.isnan(low) or math.isnan(high):
         return "no interval"
-    return f"{_minus(100 * low, '.1f')} to {_minus(100 * high, '.1f')}"
+    return f"{_minus(100 * low, 'z.1f')} to {_minus(100 * high, 'z.1f')}"
 
 
 def points(change: Number) -> str:
     """Write a difference of shares in percentage points, with its sign and interval."""
     if math.isnan(change.value):
         return "–"
-    return f"{_minus(100 * change.value, '+.1f')} points ({interval(change.low, change.high)})"
+    return f"{_minus(100 * change.value, '+z.1f')} points ({interval(change.low, change.high)})"
 
 
 def plain(number: Number, digits: int = 2) -> tuple[str, str]:
     """Write a number that is no share, and its interval: ``1.23`` and ``1.01 to 1.44``."""
     if not math.isfinite(number.value):
         return ("–" if math.isnan(number.value) else "∞"), ""
-    value, low, high = (_minus(end, f".{digits}f") for end in (number.value, number.low, number.high))
+    value, low, high = (_minus(end, f"z.{digits}f") for end in (number.value, number.low, number.high))
     known = math.isfinite(number.low) and math.isfinite(number.high)
     return value, f"{low} to {high}" if known else "no interval"
 
@@ -73,7 +73,7 @@ def chance_of(p: float) -> str:
 
 def decimal(value: float) -> str:
     """Write a small number with three digits after the point, NaN as a dash."""
-    return "–" if math.isnan(value) else _minus(value, ".3f")
+    return "–" if math.isnan(value) else _minus(value, "z.3f")
 
 
 def count(value: float) -> str:
