@@ -21,6 +21,7 @@ from eyechart.tune.batches import held_out, order
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.constraints import Constraint, constraints
 from eyechart.tune.features import features_file
+from eyechart.tune.fit import fit
 from eyechart.tune.lesson import Lesson
 from eyechart.tune.lora import adapt, trainable
 from eyechart.tune.memory import keep_memory
@@ -30,7 +31,7 @@ from eyechart.tune.reach import unreachable
 from eyechart.tune.table import before_summary, before_table
 from eyechart.tune.task import LEARNED, Task
 from eyechart.tune.tokens import Tokens, fixed, from_features, from_pixels, is_plain
-from eyechart.tune.trainer import Group, Shown, fit
+from eyechart.tune.trainer import Group, Shown
 
 _DECAY = 0.02  # weight decay of what is tuned in full; adapters have none
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -32,10 +30,9 @@ from eyechart.tune.batches import batches
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.task import LEARNED, Task
 
-SHORTEST = 3  # steps in which a learning rate can rise and fall
-_WHOLE = "WHOLE"  # lies in a checkpoint that is complete
+WHOLE = "WHOLE"  # lies in a checkpoint that is complete
+LARGEST_NORM = 1.0  # of the gradient
 _LEARNED_RATE = 1e-2  # of what constraints learn themselves
-_LARGEST_NORM = 1.0  # of the gradient
 
 
 @dataclass(frozen=True)
@@ -55,98 +52,21 @@ class Shown:
     evaluate: Sequence[tuple[int, int]] = ()
 
 
-def fit(
-    task: Task,
-    name: str,
-    groups: Sequence[Group],
-    shown: Shown,
-    batch: int,
-    config: TuneConfig,
-    folder: Path | None,
-    seed: int,
-) -> pd.DataFrame:
-    """Train the parameters of ``groups`` in place, and return one row a step.
+class ComponentTrainer(Trainer):  # type: ignore[misc]
+    """Trains chosen components of a :class:`Task`.
 
     Args:
-        task: the loss.
+        task: the loss; gradients are on where it is to be trained.
         name: what progress calls it.
-        groups: what trains; everything else is frozen.
-        shown: what is shown, ``batch`` a step.
-        batch: images a step, over all processes.
-        config: settings.
-        folder: for checkpoints. If there are any, training goes on from the last whole one. None keeps none.
-        seed: of dropout, where a model has any.
+        groups: what trains of the model.
+        shown: what is shown.
+        args: the Trainer's settings.
+        config: ours.
 
     Raises:
-        EyechartError: too few steps, or a batch that cannot be divided among the processes.
+        EyechartError: the process was started for sharded weights.
     """
-    steps = len(shown.train) // batch
-    if steps < SHORTEST:
-        raise EyechartError(f"{steps} steps are too few for {name}", f"take at least {SHORTEST}")
-    task.requires_grad_(False)
-    named = dict(task.named_parameters())
-    for parameter in (*(named[f"model.{n}"] for group in groups for n in group.names), *task.learned):
-        parameter.requires_grad_(True)
-    with nullcontext(folder) if folder else TemporaryDirectory() as place:
-        if folder is None:
-            config = config.model_copy(update={"save_every": steps})  # at the end nothing is saved
-        trainer = _Trainer(task, name, groups, shown, batch, steps, config, Path(place), seed)
-        with _checkpointing(task.model, config.gradient_checkpointing):
-            trainer.train(resume_from_checkpoint=_last_whole(Path(place)))
-    return trainer.table()
 
-
-@contextmanager
-def _checkpointing(model: Any, wanted: bool) -> Iterator[None]:
-    """Compute the activations of each layer again in the backward pass, and do not keep them."""
-    if not wanted:
-        yield
-        return
-    kind = "activation" if hasattr(model, "activation_checkpointing_enable") else "gradient"
-    getattr(model, f"{kind}_checkpointing_enable")({"use_reentrant": False})
-    try:
-        yield
-    finally:
-        getattr(model, f"{kind}_checkpointing_disable")()
-
-
-def arguments(batch: int, steps: int, config: TuneConfig, folder: Path, seed: int, device: str) -> Any:
-    """Return the Trainer's settings."""
-    found = TrainingArguments(
-        output_dir=str(folder),
-        max_steps=steps,
-        gradient_accumulation_steps=config.accumulate,
-        train_sampling_strategy="sequential",  # the order is drawn before
-        max_grad_norm=_LARGEST_NORM,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        save_strategy="steps",
-        save_steps=config.evaluate_every if config.patience else config.save_every,
-        eval_strategy="steps" if config.patience else "no",
-        eval_steps=config.evaluate_every,
-        load_best_model_at_end=config.patience > 0,
-        metric_for_best_model="loss" if config.patience else None,
-        restore_callback_states_from_checkpoint=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
-        report_to="none",
-        seed=seed,
-        use_cpu=device == "cpu",
-    )
-    found._n_gpu = min(found.n_gpu, 1)  # one process never spreads a batch over several GPUs
-    share, left = divmod(batch, found.world_size * config.accumulate)
-    if left:
-        raise EyechartError(
-            f"a batch of {batch} images does not divide into {found.world_size} processes times "
-            f"{config.accumulate} parts",
-            "choose another batch, or other parts (--accumulate)",
-        )
-    found.per_device_train_batch_size = share
-    return found
-
-
-class _Trainer(Trainer):  # type: ignore[misc]
     control: Any
     lr_scheduler: Any
 
@@ -156,16 +76,12 @@ class _Trainer(Trainer):  # type: ignore[misc]
         name: str,
         groups: Sequence[Group],
         shown: Shown,
-        batch: int,
-        steps: int,
+        args: TrainingArguments,
         config: TuneConfig,
-        folder: Path,
-        seed: int,
     ) -> None:
-        args = arguments(batch, steps, config, folder, seed, next(task.parameters()).device.type)
         self._groups, self._config, self._began = groups, config, 0.0
         self._parts: dict[str, torch.Tensor] = {}
-        callbacks: list[Any] = [_Progress(f"tuning, {name}", steps)]
+        callbacks: list[Any] = [_Progress(f"tuning, {name}", args.max_steps)]
         if config.patience:
             callbacks.append(EarlyStoppingCallback(config.patience))
         super().__init__(
@@ -184,6 +100,7 @@ class _Trainer(Trainer):  # type: ignore[misc]
             )
 
     def create_optimizer(self, model: Any = None) -> Any:
+        """Return AdamW with a group for each component, and one for what constraints learn."""
         named = dict((model or self.model).named_parameters())
         chosen: list[dict[str, Any]] = [
             {"params": [named[f"model.{n}"] for n in g.names], "lr": g.rate, "weight_decay": g.decay}
@@ -196,6 +113,7 @@ class _Trainer(Trainer):  # type: ignore[misc]
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
+        """Return the course of the learning rates over so many steps."""
         if self.lr_scheduler is None:
             rise = max(self._config.warmup, 2 / num_training_steps)
             if self._config.schedule == "one-cycle":
@@ -216,13 +134,15 @@ class _Trainer(Trainer):  # type: ignore[misc]
     def _clip_grad_norm(self, model: Any) -> Any:
         """Clip what trains of the model; what constraints learn themselves counts apart."""
         groups = self.optimizer.param_groups[: len(self._groups)]
-        return self.accelerator.clip_grad_norm_([p for g in groups for p in g["params"]], _LARGEST_NORM)
+        return self.accelerator.clip_grad_norm_([p for g in groups for p in g["params"]], LARGEST_NORM)
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """Note when the step began, and compute its gradient."""
         self._began = self._began or time.monotonic()
         return super().training_step(model, inputs, num_items_in_batch)
 
     def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+        """Return the loss, and note its parts for the log."""
         parts = model(**inputs)
         loss = parts.pop("loss")
         for name, value in parts.items():
@@ -231,6 +151,7 @@ class _Trainer(Trainer):  # type: ignore[misc]
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add a step's seconds and the parts of its loss, over all processes, to its entry."""
         if "grad_norm" in logs:  # of a step
             means = {name: self.accelerator.reduce(v, "mean").item() for name, v in self._parts.items()}
             logs |= {"seconds": time.monotonic() - self._began, **means}
@@ -277,7 +198,7 @@ class _Trainer(Trainer):  # type: ignore[misc]
         if self.args.should_save:
             folder = Path(self.args.output_dir)
             now = folder / f"checkpoint-{self.state.global_step}"
-            (now / _WHOLE).touch()
+            (now / WHOLE).touch()
             best = Path(self.state.best_model_checkpoint or now)
             for found in folder.glob("checkpoint-*"):
                 if found.name not in (now.name, best.name):
@@ -317,11 +238,3 @@ class _Progress(TrainerCallback):  # type: ignore[misc]
 def _collate(pairs: Sequence[tuple[int, int]]) -> dict[str, torch.Tensor]:
     rows, wordings = torch.tensor(list(pairs)).T
     return {"rows": rows, "wordings": wordings}
-
-
-def _last_whole(folder: Path) -> str | None:
-    """Return the last whole checkpoint; what a killed run left half written is removed."""
-    found = {int(path.name.rpartition("-")[2]): path for path in folder.glob("checkpoint-*")}
-    for step in [step for step, path in found.items() if not (path / _WHOLE).is_file()]:
-        shutil.rmtree(found.pop(step), ignore_errors=True)
-    return str(found[max(found)]) if found else None
