@@ -71,7 +71,7 @@ def test_gradient_reaches_the_chosen_component_alone(model_type: str, component:
     model.requires_grad_(False).train()
     for parameter in components(model)[component].values():
         parameter.requires_grad_(True)
-    losses(model, batch, ANSWERS)[1].mean().backward()
+    losses(model, batch, ANSWERS)[1].mean().backward()  # type: ignore[no-untyped-call]
     reached = {name for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
     assert reached
     assert reached <= set(components(model)[component])
