@@ -41,6 +41,17 @@ def test_perfect_rates_have_a_finite_d_prime() -> None:
     assert (found["auc"] == 1).all()
 
 
+@pytest.mark.parametrize("odds", [-1.0, 1.0])
+def test_answers_that_never_vary_tell_nothing(odds: float) -> None:
+    """With the correction alone, 3 images of a and 9 others would show a d' of +0.5 or -0.5."""
+    found = detection(scored(list("aaabbbbbbccc"), np.full((12, 3), odds), readout="yes-no"), ABC)
+    assert found[["d_prime", "d_prime_low", "d_prime_high"]].isna().all(axis=None)
+    assert found["criterion"].notna().all()
+    varied = np.full((12, 3), odds)
+    varied[0] *= -1
+    assert detection(scored(list("aaabbbbbbccc"), varied, readout="yes-no"), ABC)["d_prime"].notna().all()
+
+
 def test_auc_is_scikit_learns() -> None:
     from sklearn.metrics import roc_auc_score
 

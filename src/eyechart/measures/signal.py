@@ -22,7 +22,8 @@ def detection(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd
     correction, so that rates of 0 and 1 have a d' (Hautus, Behavior Research Methods, Instruments, &
     Computers 27:46, 1995).
 
-    - d_prime: z(hit rate) - z(false-alarm rate); 0 is no discrimination.
+    - d_prime: z(hit rate) - z(false-alarm rate); 0 is no discrimination. NaN where every answer is the same:
+      the correction weighs more on the fewer images, and would show a d' that nothing was told by.
     - criterion: -(z(hit rate) + z(false-alarm rate)) / 2; below 0 it leans to yes, above 0 to no.
     - auc: chance that an image of the label has higher log odds than one of another label, ties half.
 
@@ -36,7 +37,11 @@ def detection(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd
             continue
         coded, odds = choices(part, labels)
         present = coded.true[:, None] == np.arange(len(labels))
-        rates = bootstrap(_counts(present, odds > 0, coded.content), _rates, seed)
+        yes = odds > 0
+        rates = bootstrap(_counts(present, yes, coded.content), _rates, seed)
+        same = yes.all(axis=0) | ~yes.any(axis=0)
+        for found in rates:
+            found[same, RATES.index("d_prime")] = np.nan
         for i, label in enumerate(labels):
             rows.append(
                 dict(zip(GROUP, keys, strict=True))

@@ -54,10 +54,7 @@ def _of(first: dict[str, Any], tables: Tables) -> list[dict[str, Any]]:
 
 
 def _sentence(rows: list[dict[str, Any]]) -> str:
-    # Answers that are always the same have a d' that is not 0 either, as the correction weighs more on the
-    # few images of a label than on the many others.
-    varied = [row for row in rows if not _always(row)]
-    told = [str(row["label"]) for row in varied if place(number_of(row, "d_prime"), 0) == "above"]
+    told = [str(row["label"]) for row in rows if place(number_of(row, "d_prime"), 0) == "above"]
     seen = f"tells {', '.join(told)} from the others" if told else "tells no label from the others"
     sides = [place(number_of(row, "criterion"), 0) for row in rows]
     return (
@@ -75,15 +72,12 @@ def _same(mains: list[list[dict[str, Any]]]) -> Iterator[str]:
         if (labels := [str(row["label"]) for row in rows if _always(row) == word])
     ]
     if told:
-        yield (
-            f"{'; '.join(told)}. There d′ comes from the correction for rates of 0 and 1 alone, and is left "
-            "out above and in the figure; the AUC may still tell."
-        )
+        yield (f"{'; '.join(told)}. There no d′ is defined; the AUC may still tell.")
 
 
 def _always(row: dict[str, Any]) -> str | None:
     """Return what a label's question is always answered with, None if both occur; undoes the correction."""
-    if math.isnan(row["d_prime"]):
+    if math.isnan(row["hit_rate"]) or math.isnan(row["false_alarm_rate"]):
         return None
     present, absent = row["present"], row["absent"]
     hits, alarms = row["hit_rate"] * (present + 1) - 0.5, row["false_alarm_rate"] * (absent + 1) - 0.5
@@ -107,7 +101,7 @@ def _figure(mains: list[list[dict[str, Any]]], name: str, called_so: str, told: 
     def draw(axes: Any) -> None:
         for i, rows in enumerate(mains):
             ink, shift = COLOURS[(0, 4)[i]], 0.2 * (i - (len(mains) - 1) / 2)
-            rows = [row for row in rows if name != "d_prime" or not _always(row)]
+            rows = [row for row in rows if not math.isnan(row[name])]
             where = [labels.index(str(row["label"])) + shift for row in rows]
             axes.hlines(
                 where, *([row[f"{name}_{end}"] for row in rows] for end in ("low", "high")), color=ink
