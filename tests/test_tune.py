@@ -101,10 +101,10 @@ def test_kept_features_give_the_same_tokens(subject: ModelSubject, tmp_path: Pat
     for compute, most in (("float32", 1e-5), ("bfloat16", 0.02)):
         fast = ModelSubject("fast", subject.model, subject.processor, compute)
         kept = features_file(tmp_path / "deep", fast, task, {"a": "weights"})
-        made = projector_inputs(fast, task, kept, batch=3)
+        made = projector_inputs(fast, task.images, kept, batch=3)
         assert made.dtype == getattr(torch, compute)
-        assert torch.equal(made, projector_inputs(fast, Lesson([], task.targets, (), ()), kept))
-        assert torch.equal(made, projector_inputs(fast, task, None, batch=8))
+        assert torch.equal(made, projector_inputs(fast, [], kept))
+        assert torch.equal(made, projector_inputs(fast, task.images, None, batch=8))
         with torch.no_grad():
             tokens = subject.projector(made.float())
         assert (tokens - direct).abs().max() < most * direct.std()

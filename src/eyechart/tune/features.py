@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eyechart.progress import track
 from eyechart.runs import writing
-from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.model import ModelSubject, Pixels
 from eyechart.tune.lesson import Lesson
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def projector_inputs(
-    subject: ModelSubject, lesson: Lesson, kept: Path | None, batch: int = 50
+    subject: ModelSubject, images: Sequence[Pixels], kept: Path | None, batch: int = 50
 ) -> torch.Tensor:
     """Return what the projector receives for every image, [n, tokens, width].
 
@@ -26,7 +26,7 @@ def projector_inputs(
 
     Args:
         subject: the model; its vision encoder is not trained.
-        lesson: the images.
+        images: uint8 HWC RGB; may read an image when it is asked for it.
         kept: file to keep the result in and to read it from (see :func:`features_file`); read back, it lies
             in the file, not in memory.
         batch: images at a time.
@@ -37,13 +37,13 @@ def projector_inputs(
     if kept is not None and kept.is_file():
         return load_file(kept)["features"]
     found: list[torch.Tensor] = []
-    dtype, count = getattr(torch, subject.compute), len(lesson.images)
+    dtype, count = getattr(torch, subject.compute), len(images)
     hook = subject.projector.register_forward_pre_hook(lambda _, args: found.append(args[0].to("cpu", dtype)))
     try:
         with torch.no_grad(), subject.precision():
             for start in track(range(0, count, batch), "encoding training images (kept for all arms)"):
-                images = [lesson.images[row] for row in range(start, min(start + batch, count))]
-                subject.project(subject.pixel_values(images))
+                few = [images[row] for row in range(start, min(start + batch, count))]
+                subject.project(subject.pixel_values(few))
     finally:
         hook.remove()
     features = torch.cat(found)

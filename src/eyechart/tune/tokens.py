@@ -60,7 +60,7 @@ def from_pixels(subject: ModelSubject, lesson: Lesson) -> Tokens:
 
 def from_features(subject: ModelSubject, lesson: Lesson, kept: Path | None) -> Tokens:
     """Return tokens computed from the frozen encoder's kept features, with gradient in the projector."""
-    features, projector = projector_inputs(subject, lesson, kept), subject.projector
+    features, projector = projector_inputs(subject, lesson.images, kept), subject.projector
     return lambda rows: projector(features[rows].to(subject.device).float())
 
 
