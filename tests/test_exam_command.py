@@ -40,14 +40,9 @@ def test_mistakes_are_told(arguments: list[str], told: str, dataset: Dataset, tm
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    "command", [["study"], ["tune", "nano", "nowhere", "--train", "projector"]], ids=["study", "tune"]
-)
-def test_several_processes_share_an_exam_alone(
-    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_several_processes_do_not_share_a_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
-    result = CliRunner().invoke(build(), [*command, "--out", str(tmp_path / "run")])
+    result = CliRunner().invoke(build(), ["study", "--out", str(tmp_path / "run")])
     assert result.exit_code == 2
     assert "runs in one process" in result.output
     assert not (tmp_path / "run").exists()

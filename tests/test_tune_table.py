@@ -193,6 +193,7 @@ def test_activations_grow_with_the_batch(internvl: ModelSubject) -> None:
 
 
 def test_summary_fits_80_columns_and_warns(subject: ModelSubject) -> None:
+    subject.model.requires_grad_(True)  # other tests share it, and freeze it
     dead = unreachable(subject.model, batch(subject), COMPONENTS)
     table = before_table(subject.model, dead)
     told = rendered(before_summary(subject.model, table, dead, (2_500_000, 4)))
