@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,16 @@ import sit_exam
 import small_corpora
 
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
+from eyechart.exam.alone import asked_alone
 from eyechart.exam.blocks import blocks
 from eyechart.exam.content_free import colour_of, mean_colour
-from eyechart.exam.shards import finished
+from eyechart.exam.examiner import Examiner
+from eyechart.exam.shards import finished, write_answers
 from eyechart.runs import Run
 from eyechart.seeds import rng
+from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.options import LoadOptions
 
 KILLS = 3
 
@@ -88,6 +94,31 @@ def test_every_question_is_answered_once_and_accounted_for(whole: Run, dataset: 
     assert took["peak_rss_mib"][0] > 100
     mean = np.mean([mean_colour(image) for image in dataset.images("test")], axis=0)
     np.testing.assert_allclose(colour_of(whole), mean)
+
+
+def test_answers_that_depend_on_their_batch_are_counted(
+    whole: Run, saved: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    alone = whole.read_json("arms/base/exam.json")["alone"]
+    assert alone["images"] == 8
+    assert (alone["texts"], alone["choices"]) == (8, 16)  # of one template two readouts, of the other one
+    assert (alone["texts_changed"], alone["choices_changed"]) == (0, 0)
+    assert alone["difference"] < 1e-4
+    run = Run(tmp_path / "run")
+    shutil.copytree(whole.path, run.path)
+    first = run.path / "arms/base/answers/00000.parquet"
+    table = pd.read_parquet(first)
+    image = (table["image_id"] == table["image_id"].iloc[0]) & (table["repeat"] == 0)
+    said, chose = (table.index[image & (table["readout"] == name)][0] for name in ("generate", "choose"))
+    table.loc[said, "text"] = "another"
+    table.loc[chose, "predicted"] = "another"
+    table.at[chose, "logp"] = table.at[chose, "logp"] + 0.5
+    write_answers(run, "base", table, 0)
+    subject = load_subject(saved, LoadOptions(dtype="float32"))
+    examiner = Examiner(subject, "base", dataset.labels, sit_exam.CONFIG, colour_of(run), 0)
+    found = asked_alone(run, "base", examiner, dataset.table("test"), partial(dataset.images, "test"))
+    assert (found["texts_changed"], found["choices_changed"]) == (1, 1)
+    assert found["difference"] == pytest.approx(0.5, abs=1e-3)
 
 
 def test_a_run_killed_at_any_moment_gives_the_same_table(

@@ -173,6 +173,8 @@ def test_a_refused_way_of_asking_is_told(page: Path) -> None:
     assert f"(shared): RuntimeError: {HOSTILE[0]}" in text
     assert "at most 0.00002 from the log-likelihoods of its own generate (0.001 is allowed)" in text
     assert "16 images a second, 1.8 GiB of memory at most" in text
+    assert "Asked again alone, 8 images gave another answer to 3 of 240 questions" in text
+    assert "log-likelihoods moved by 0.31 at most" in text
 
 
 def test_an_exam_that_is_not_finished_has_no_speed(tmp_path: Path) -> None:

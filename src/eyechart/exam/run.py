@@ -12,6 +12,7 @@ import pandas as pd
 from eyechart.dataset import Dataset
 from eyechart.dataset.ahead import ahead
 from eyechart.errors import EyechartError
+from eyechart.exam.alone import asked_alone
 from eyechart.exam.answers import Row
 from eyechart.exam.blocks import batches, blocks
 from eyechart.exam.config import ExamConfig
@@ -87,7 +88,10 @@ def examine(
             _answer(run, arm, examiner, shown)
     peaks = processes.gather((peak_rss_mib(), _peak_gpu_mib()))
     if processes.first:
-        run.write_json(_took(run, arm, len(table), examiner, peaks), f"arms/{arm}/exam.json")
+        with subject.asking():
+            alone = asked_alone(run, arm, examiner, table, partial(dataset.images, SPLIT))
+        told = _took(run, arm, len(table), examiner, peaks) | {"alone": alone}
+        run.write_json(told, f"arms/{arm}/exam.json")
         say(beside_plan(run, f"arms/{arm}/plan.json", took(run, arm)))
 
 

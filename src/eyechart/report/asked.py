@@ -54,7 +54,18 @@ def _sentence(arm: str, found: Mapping[str, Any]) -> str:
     if "images_per_second" not in found:
         return f"{how}; its exam is not finished."
     memory = _memory(found)
-    return f"{how}: {_speed(found)} images a second, {memory} at most."
+    return f"{how}: {_speed(found)} images a second, {memory} at most.{_alone(found)}"
+
+
+def _alone(found: Mapping[str, Any]) -> str:
+    alone = found.get("alone")
+    if alone is None:
+        return ""
+    changed, asked = (alone["texts" + end] + alone["choices" + end] for end in ("_changed", ""))
+    return (
+        f" Asked again alone, {count(alone['images'])} images gave another answer to {count(changed)} of "
+        f"{count(asked)} questions; log-likelihoods moved by {_small(alone['difference'])} at most."
+    )
 
 
 def _small(value: float) -> str:
