@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from eyechart.plan.flops import decode, on_meta, words
+from eyechart.plan.flops import REFUSALS, decode, on_meta, words
 from eyechart.subjects.components import COMPONENTS, components
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def kept_of_image(
         return 0.0
     try:
         return _kept(skeleton, train, lambda: on_meta(skeleton, seen))
-    except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError, AssertionError):
+    except REFUSALS:
         return _by_size(skeleton.config.vision_config, patches) if "vision" in train else 0.0
 
 
@@ -35,7 +35,7 @@ def kept_of_text(skeleton: Any, tokens: int, train: tuple[str, ...]) -> float:
     embedded.requires_grad_(bool({"vision", "projector"} & set(train)))
     try:
         return _kept(skeleton, train, lambda: decode(skeleton, embedded))
-    except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError, AssertionError):
+    except REFUSALS:
         return _by_size(skeleton.config.get_text_config(), tokens)
 
 

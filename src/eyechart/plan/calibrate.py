@@ -14,7 +14,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eyechart.plan.flops import decode
+from eyechart.plan.flops import REFUSALS, decode
 from eyechart.subjects.components import components
 from eyechart.subjects.prove import image_features
 
@@ -27,7 +27,6 @@ _LONGEST = {"cpu": 2048, "cuda": 8192}  # sides of a bare matrix product
 _HALF = 0.5  # share of the speed of bare matrix products that a model reaches, about
 
 Shape = tuple[int, int]  # of a linear layer's weight: inputs, outputs
-_REFUSALS = (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError, KeyError, IndexError)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def speeds(skeleton: Any, load: Load, autocast: bool, device: torch.device) -> d
     head = skeleton.get_output_embeddings()
     found = {} if head is None else {"predictions": _head_speed(skeleton, load, device)}
     ways: dict[str, Callable[[int], Any]] = {}
-    with suppress(*_REFUSALS):
+    with suppress(*REFUSALS):
         thin = one_layer(skeleton, autocast, device)
         size = sum(p.numel() for p in thin.get_decoder().parameters())
         tokens = max(1, min(load.tokens, int(_MOST.get(device.type, 1e11) / (2 * size))))
@@ -66,7 +65,7 @@ def speeds(skeleton: Any, load: Load, autocast: bool, device: torch.device) -> d
             "language": lambda n: decode(thin, _states(thin, n, tokens, device)),
         }
     for name, way in ways.items():
-        with suppress(*_REFUSALS):
+        with suppress(*REFUSALS):
             found[name] = _timed(way, load.images, autocast, device)
     if "vision" in found:
         found["projector"] = found["vision"]

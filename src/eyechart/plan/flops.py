@@ -25,6 +25,9 @@ COUNTED = "counted on the meta device by FlopCounterMode"
 ESTIMATED = "2 x parameters x tokens, without attention, as this family's code does not run without values"
 _SHORT, _LONG = 128, 256  # tokens; linear attention computes in chunks of 64
 
+# What a family's forward pass may raise on the meta device, or on arguments that it does not know.
+REFUSALS = (RuntimeError, AttributeError, TypeError, ValueError, AssertionError, KeyError, IndexError)
+
 
 @dataclass(frozen=True)
 class Language:
@@ -132,7 +135,7 @@ def _image(
         try:
             on_meta(skeleton, seen)
             return (sum(spent), counter.get_total_flops() - sum(spent)), COUNTED
-        except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError, AssertionError):
+        except REFUSALS:
             return _image_by_size(skeleton, seen, visual_tokens), ESTIMATED
         finally:
             for hook in hooks:
@@ -162,7 +165,7 @@ def _language(skeleton: Any) -> tuple[Language, str]:
     predicted = 0.0 if head is None else 2.0 * head.weight.numel()
     try:
         short, long, remembered = _pass(skeleton, _SHORT)[0], *_pass(skeleton, _LONG)
-    except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError, AssertionError):
+    except REFUSALS:
         return _language_by_size(skeleton, predicted), ESTIMATED
     pair = (long / _LONG - short / _SHORT) / (_LONG - _SHORT)
     return Language(short / _SHORT - pair * _SHORT, pair, predicted, remembered / _LONG), COUNTED

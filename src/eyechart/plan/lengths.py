@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyechart.errors import EyechartError
+from eyechart.plan.flops import REFUSALS
 from eyechart.subjects.model import ModelSubject, Prompt
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ def _visual_tokens(name: str, model: Any) -> int:
     try:
         with torch.no_grad():
             return len(on_meta(model, _pixels(name, model)))
-    except (RuntimeError, NotImplementedError, AttributeError, TypeError, ValueError) as error:
+    except REFUSALS as error:
         raise EyechartError(
             f"how many tokens an image has is known to the processor of {name} alone, which is not there",
             "name a folder or an id on the hub that has the processor's files",
