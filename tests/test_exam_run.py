@@ -112,7 +112,7 @@ def test_answers_that_depend_on_their_batch_are_counted(
     said, chose = (table.index[image & (table["readout"] == name)][0] for name in ("generate", "choose"))
     table.loc[said, "text"] = "another"
     table.loc[chose, "predicted"] = "another"
-    table.at[chose, "logp"] = table.at[chose, "logp"] + 0.5
+    table["logp"] = [odds + 0.5 if row == chose else odds for row, odds in table["logp"].items()]
     write_answers(run, "base", table, 0)
     subject = load_subject(saved, LoadOptions(dtype="float32"))
     examiner = Examiner(subject, "base", dataset.labels, sit_exam.CONFIG, colour_of(run), 0)
