@@ -10,14 +10,11 @@ import pytest
 import tiny
 import torch
 
-from eyechart.inside import LadderConfig, semantic_distance, stage_ladder
-from eyechart.inside.activations import pooled_stages
-from eyechart.inside.distance import _against, cosines
+from eyechart.inside.config import InsideConfig
+from eyechart.inside.distance import _against, cosines, semantic_distance
 from eyechart.inside.stages import probe_stages
 from eyechart.subjects.model import ModelSubject
 
-SIZE = (112, 112)
-QUESTION = "What is the main distortion of this image?"
 K = len(tiny.LABELS)
 
 
@@ -108,49 +105,6 @@ def test_rank_and_margin_by_hand() -> None:
     assert found["argmax"] == ["a", "a", "a"]
 
 
-def test_stages_are_the_states_of_the_model(subject: ModelSubject) -> None:
-    shown, prompt = tiny.images(5), subject.prompt(QUESTION, SIZE)
-    found = pooled_stages(subject, shown, prompt, every=1, batch=2)
-    names = ["encoder 1", "encoder 2", "encoder output", "projector output", "language 1", "language 2"]
-    assert list(found) == [*names, "language last position"]
-    widths = [64, 64, 64, 128, 128, 128, 64]
-    assert [value.shape for value in found.values()] == [(5, width) for width in widths]
-    assert list(pooled_stages(subject, shown[:1], prompt, every=5)) == [
-        *names[:4],
-        *names[5:],
-        "language last position",
-    ]
-
-    kept: dict[str, torch.Tensor] = {}
-
-    def keeper(name: str) -> Any:
-        def keep(module: Any, args: Any, out: Any) -> None:
-            kept[name] = out[0] if isinstance(out, tuple) else out
-
-        return keep
-
-    tower = subject.model.get_encoder(modality="image")
-    encoder = tower.encoder if hasattr(tower, "encoder") else tower.vision_model.encoder
-    blocks = encoder.layer if hasattr(encoder, "layer") else encoder.layers
-    hooks = [blocks[0].register_forward_hook(keeper("encoder 1"))]
-    hooks.append(blocks[1].register_forward_hook(keeper("encoder 2")))
-    hooks.append(subject.language.layers[0].register_forward_hook(keeper("language 1")))
-    hooks.append(subject.language.register_forward_hook(lambda m, a, o: kept.update({"language 2": o[0]})))
-    inputs = subject.processor(text=[prompt.text] * 5, images=shown, return_tensors="pt")
-    with torch.no_grad():
-        subject.model(**inputs)
-    for hook in hooks:
-        hook.remove()
-    at = list(prompt.image_positions)
-    for name, states in kept.items():
-        seen = (states[:, at] if name.startswith("language") else states).numpy()
-        by_hand = np.concatenate([seen.mean(1), seen.std(1, ddof=1)], axis=1)
-        assert np.allclose(found[name], by_hand, atol=1e-4), name
-    assert np.allclose(found["language last position"], kept["language 2"][:, -1].numpy(), atol=1e-4)
-    tokens = torch.stack(subject.visual_tokens(shown)).numpy()
-    assert np.allclose(found["projector output"][:, :64], tokens.mean(1), atol=1e-4)
-
-
 def probed(strength: float, seed: int = 0) -> dict[Any, Any]:
     """Probe features that carry the label with a strength, beside a strong trace of the content."""
     draw = np.random.default_rng(seed)
@@ -159,7 +113,7 @@ def probed(strength: float, seed: int = 0) -> dict[Any, Any]:
     signal = draw.normal(size=(K, 40))[[tiny.LABELS.index(label) for label in rows["label"]]]
     trace = draw.normal(size=(rows["content"].nunique(), 40))[pd.factorize(rows["content"])[0]]
     values = strength * signal + trace + draw.normal(size=(len(rows), 40))
-    config = LadderConfig(components=20)
+    config = InsideConfig(components=20)
     found = probe_stages({"stage": values.astype(np.float32)}, "base", train, test, config, seed)
     return {row["kind"]: row for row in found.to_dict("records")}
 
@@ -175,15 +129,3 @@ def test_ladder_finds_a_planted_signal() -> None:
 def test_ladder_does_not_find_an_absent_signal() -> None:
     accuracy = [probed(0.0, seed)["probe"]["accuracy"] for seed in range(3)]
     assert abs(np.mean(accuracy) - 1 / K) < 0.08
-
-
-def test_ladder_runs_on_a_subject(internvl: ModelSubject) -> None:
-    train, test = (table(24), tiny.images(24)), (table(8), tiny.images(8, seed=1))
-    config = LadderConfig(train_images=20, components=8, every=1)
-    found = stage_ladder(internvl, "base", train, test, QUESTION, config, seed=0)
-    assert list(found) == ["arm", "stage", "order", "kind", "accuracy", "low", "high", "n", "contents"]
-    assert len(found) == 7 * 2
-    assert found["order"].tolist() == sorted([*range(7)] * 2)
-    assert ((found["low"] <= found["accuracy"]) & (found["accuracy"] <= found["high"])).all()
-    again = stage_ladder(internvl, "base", train, test, QUESTION, config, seed=0)
-    pd.testing.assert_frame_equal(found, again)

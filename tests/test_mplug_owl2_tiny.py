@@ -21,7 +21,6 @@ from eyechart.errors import EyechartError
 from eyechart.exam.engine import read
 from eyechart.exam.forest import Ask
 from eyechart.exam.readings import Decoding
-from eyechart.inside.activations import pooled_stages
 from eyechart.models.mplug_owl2.abstractor import grid_positions, query_positions
 from eyechart.models.mplug_owl2.images import PAD_COLOUR, square
 from eyechart.subjects.components import components, groups, projector_of
@@ -266,10 +265,10 @@ def test_the_exam_the_stages_and_the_loss_read_it_as_it_reads_itself(model: Any,
         direct = logits.gather(2, torch.tensor([answer] * 2)[..., None]).sum((1, 2))
         assert np.allclose(found.logp[:, column], direct, atol=1e-4)
         assert np.allclose(losses * len(answer), -direct, atol=1e-4)
-    stages = pooled_stages(subject, images, prompt, every=1, batch=1)
+    seen = subject.stage(images, "language last position", question=question, batch=1)
     with torch.no_grad():
         last = model(**batch, output_hidden_states=True).hidden_states[-1][:, -1]
-    assert np.allclose(stages["language last position"], last, atol=1e-4)
+    assert np.allclose(torch.cat(seen), last, atol=1e-4)
 
 
 def test_lora_reaches_both_ways_and_nothing_visual() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from eyechart.dataset import DatasetConfig, load_dataset
 from eyechart.errors import EyechartError
-from eyechart.inside import LadderConfig
+from eyechart.inside import InsideConfig
 from eyechart.runs import Run
 from eyechart.single import exam_run
 from eyechart.study import StudyConfig, run_study
@@ -40,9 +40,9 @@ def small(saved: Path, seed: int = 0) -> StudyConfig:
         seed=seed,
         dataset=DatasetConfig(name="tiny", train_images=48, test_contents=3, levels=(3, 5), seed=seed),
         tune=TuneConfig(projector_steps=4, alignment_steps=4, steps=4, batch=4),
-        ladder=LadderConfig(train_images=48, components=8, every=1),
+        inside=InsideConfig(train_images=48, components=8, every=1),
         content_scenes=6,
-        ladder_arms=ARMS,
+        inside_arms=ARMS,
     )
 
 

@@ -15,9 +15,7 @@ from eyechart.errors import EyechartError
 from eyechart.exam.content import content_scenes, examine_content
 from eyechart.exam.processes import Processes
 from eyechart.exam.run import engine_of, examine
-from eyechart.exam.shards import folder_of
-from eyechart.inside import semantic_distance, stage_ladder
-from eyechart.measures.statistics import cluster_interval
+from eyechart.inside import STEPS, Look, look_inside
 from eyechart.runs import Run
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
@@ -161,22 +159,20 @@ def keep_fidelity(run: Run, dataset: Dataset, subject: Subject) -> None:
     run.write_table(found, "fidelity.csv")
 
 
-def look_inside(run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject) -> None:
-    """Measure semantic distance and the stage ladder."""
-    table = dataset.table("test")
-    if not run.has(f"arms/{name}/distance.parquet"):
-        answers = run.read_table(folder_of(name))
-        tokens = subject.visual_tokens(dataset.images("test"))
-        distance = semantic_distance(subject, name, table, tokens, dataset.labels, answers)
-        run.write_table(distance, f"arms/{name}/distance.parquet")
-    if name in config.ladder_arms and not run.has(f"arms/{name}/stages.parquet"):
-        train = (dataset.table("train"), dataset.images("train"))
-        test = (table, dataset.images("test"))
-        question = train_question(dataset.labels)
-        stages = stage_ladder(subject, name, train, test, question, config.ladder, config.seed)
-        pixels = run.read_table("baselines.parquet").query("baseline == 'pixel statistics'")
-        found = cluster_interval(pixels["correct"].astype(float), pixels["content"], seed=config.seed)
-        row = {"arm": name, "stage": "pixel statistics", "order": -1, "kind": "pixels", "n": len(pixels)}
-        row |= {"accuracy": found.value, "low": found.low, "high": found.high}
-        stages = pd.concat([stages, pd.DataFrame([row | {"contents": pixels["content"].nunique()}])])
-        run.write_table(stages, f"arms/{name}/stages.parquet")
+def look_at(run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject) -> None:
+    """Look inside an arm; those that are not looked into whole get their semantic distance."""
+    train, settings = dataset.table("train"), config.inside
+    template, question = next(iter(train_templates(dataset.labels, 1).items()))
+    look = Look(
+        run,
+        name,
+        subject,
+        dataset,
+        dataset.table("test"),
+        train.iloc[: settings.train_images],
+        template,
+        question,
+        settings,
+        config.seed,
+    )
+    look_inside(look, STEPS if name in config.inside_arms else ("distance.parquet",))

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
-from eyechart.arms import examine_arm, look_inside
+from eyechart.arms import examine_arm, look_at
 from eyechart.dataset import load_dataset
 from eyechart.exam import ExamConfig
 from eyechart.exam.processes import joined
@@ -59,7 +59,7 @@ def exam_run(
     if processes.first:
         if inside:
             with run.timer("base: inside"):
-                look_inside(run, "base", config, found, examined)
+                look_at(run, "base", config, found, examined)
         (run.arm("base") / "DONE").touch()
         study_report(run, told)
     return out / "report.html"

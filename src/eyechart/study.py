@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam import ExamConfig
 from eyechart.exam.processes import refuse_several
-from eyechart.inside import LadderConfig
+from eyechart.inside.config import InsideConfig
 from eyechart.progress import track
 from eyechart.runs import Run
 from eyechart.subjects.names import resolve
@@ -35,8 +35,8 @@ class StudyConfig(BaseModel):
     dataset: DatasetConfig = DatasetConfig(test_contents=12)
     exam: ExamConfig = ExamConfig()
     tune: TuneConfig = TuneConfig()
-    ladder: LadderConfig = LadderConfig()
-    ladder_arms: tuple[str, ...] = ("base", "vision+projector")
+    inside: InsideConfig = InsideConfig()
+    inside_arms: tuple[str, ...] = ("base", "vision+projector")
     content_scenes: PositiveInt = 84
     keep_checkpoints: bool = False
 
@@ -47,8 +47,8 @@ class StudyConfig(BaseModel):
             "arms": ("base", "projector", "vision+projector"),
             "dataset": DatasetConfig(name="quick", train_images=1200, test_contents=6),
             "tune": TuneConfig(projector_steps=100, alignment_steps=120, steps=16),
-            "ladder": LadderConfig(train_images=320, every=15),
-            "ladder_arms": ("base",),
+            "inside": InsideConfig(train_images=320, every=15),
+            "inside_arms": ("base",),
             "content_scenes": 48,
         }
         return cls(**{**small, **changes})
@@ -109,14 +109,14 @@ def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: C
     if (folder / "DONE").is_file():
         say(f"{name}: done before")
         return
-    from eyechart.arms import examine_arm, look_inside, tuned_subject
+    from eyechart.arms import examine_arm, look_at, tuned_subject
 
     say(f"{name}: {'tuning, ' if name != 'base' else ''}exam, inside")
     subject = tuned_subject(run, name, config, dataset)
     with run.timer(f"{name}: exam"):
         examine_arm(run, name, config, dataset, subject, say=say)
     with run.timer(f"{name}: inside"):
-        look_inside(run, name, config, dataset, subject)
+        look_at(run, name, config, dataset, subject)
     checkpoint = folder / "checkpoint"
     if checkpoint.is_dir() and not config.keep_checkpoints:
         shutil.rmtree(checkpoint)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from eyechart.inside.distance import semantic_distance
-from eyechart.inside.stages import LadderConfig, stage_ladder
+from eyechart.inside.config import InsideConfig
+from eyechart.inside.look import STEPS, Look, look_inside
+from eyechart.inside.store import States
 
-__all__ = ["LadderConfig", "semantic_distance", "stage_ladder"]
+__all__ = ["STEPS", "InsideConfig", "Look", "States", "look_inside"]

@@ -10,9 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.stages import PROJECTED
 
 if TYPE_CHECKING:
     import torch
+
+    from eyechart.inside.look import Look
+
+
+def distance(look: Look) -> pd.DataFrame:
+    """Return the semantic distance of an arm (see :func:`semantic_distance`)."""
+    tokens = look.states.tokens(PROJECTED)
+    return semantic_distance(look.subject, look.arm, look.table, tokens, look.labels, look.answers)
 
 
 def semantic_distance(

@@ -2,63 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PositiveInt
 
-from eyechart.inside.activations import Features, pooled_stages
+from eyechart.inside.config import InsideConfig
 from eyechart.measures.statistics import cluster_interval
 from eyechart.progress import track
 from eyechart.seeds import rng
-from eyechart.subjects.model import ModelSubject, Pixels
+
+if TYPE_CHECKING:
+    from eyechart.inside.look import Look
+
+Features = dict[str, NDArray[np.float32]]
 
 
-class LadderConfig(BaseModel):
-    """Settings of the stage ladder."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    train_images: PositiveInt = 640
-    components: PositiveInt = 64
-    every: PositiveInt = 6
-
-
-def stage_ladder(
-    subject: ModelSubject,
-    arm: str,
-    train: tuple[pd.DataFrame, list[Pixels]],
-    test: tuple[pd.DataFrame, list[Pixels]],
-    question: str,
-    config: LadderConfig,
-    seed: int,
-) -> pd.DataFrame:
+def ladder(look: Look) -> pd.DataFrame:
     """Probe every stage: fitted on train contents, measured on test contents, which are others.
 
-    Args:
-        subject: the model.
-        arm: what the rows are filed under.
-        train: rows and images of the train split (the first ``train_images`` are used).
-        test: rows and images of the test split.
-        question: the question that the language model reads.
-        config: settings.
-        seed: the run's seed.
-
     Returns:
-        One row a stage and kind (``probe``, ``shuffled``): accuracy with its 95 % interval by content, n,
-        contents.
+        One row a stage and kind (``probe``, ``shuffled``, ``pixels``): accuracy with its 95 % interval by
+        content, n, contents.
     """
-    rows = train[0].iloc[: config.train_images]
-    prompt = subject.prompt(question, test[1][0].shape[:2])
-    images = [*train[1][: len(rows)], *test[1]]
-    states = pooled_stages(subject, images, prompt, config.every)
-    return probe_stages(states, arm, rows, test[0], config, seed)
+    states = {
+        name: np.concatenate([look.fit_states.pooled(name), look.states.pooled(name)])
+        for name in look.states.names
+    }
+    found = probe_stages(states, look.arm, look.fit_table, look.table, look.config, look.seed)
+    pixels = look.run.read_table("baselines.parquet").query("baseline == 'pixel statistics'")
+    pixels = pixels[pixels["image_id"].isin(look.table["image_id"])]
+    level = cluster_interval(pixels["correct"].astype(float), pixels["content"], seed=look.seed)
+    row = {"arm": look.arm, "stage": "pixel statistics", "order": -1, "kind": "pixels", "n": len(pixels)}
+    row |= {"accuracy": level.value, "low": level.low, "high": level.high}
+    return pd.concat([found, pd.DataFrame([row | {"contents": pixels["content"].nunique()}])])
 
 
 def probe_stages(
-    states: Features, arm: str, train: pd.DataFrame, test: pd.DataFrame, config: LadderConfig, seed: int
+    states: Features, arm: str, train: pd.DataFrame, test: pd.DataFrame, config: InsideConfig, seed: int
 ) -> pd.DataFrame:
     """Fit and measure the probes; ``states`` holds the train rows first, then the test rows."""
     labels, contents = train["label"].to_numpy(), train["content"].to_numpy()
