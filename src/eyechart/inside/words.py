@@ -45,7 +45,7 @@ def matched_words(subject: ModelSubject, labels: Sequence[str], count: int) -> l
     """
     ranks = _candidates(subject.processor.tokenizer, labels)
     targets = [max(subject.word_ids(word_of(label))) for label in labels]
-    nearest = [iter(sorted(ranks, key=lambda word: abs(ranks[word] - target))) for target in targets]  # noqa: B023
+    nearest = [iter(sorted(ranks, key=lambda word: abs(ranks[word] - target))) for target in targets]
     taken: set[str] = set()
     found: list[list[str]] = [[] for _ in labels]
     for _ in range(count):  # in turns, so that no label takes all that is near another one

@@ -266,11 +266,23 @@ class ModelSubject(Subject):
             return {}
         return {"mm_token_type_ids": (ids == self.model.config.image_token_id).long().to(self.device)}
 
+    def word_ids(self, word: str) -> list[int]:
+        """Return a word's tokens as it stands in a sentence, behind a blank.
+
+        It is tokenised behind another word, since some tokenizers make a token of a blank that begins a text.
+        """
+        texts = [["the", f"the {word}"], ["", f" {word}"]]  # the latter for tokenizers that join the two
+        for pair in texts:
+            before, both = self.processor.tokenizer(pair, add_special_tokens=False)["input_ids"]
+            if both[: len(before)] == before:
+                break
+        found: list[int] = both[len(before) :]
+        return found
+
     def word_embedding(self, word: str) -> torch.Tensor:
         """Return t_c: the mean input embedding of a word's tokens in a sentence, [width] in float32."""
-        ids = self.processor.tokenizer(f" {word}", add_special_tokens=False)["input_ids"]
         weight: torch.Tensor = self.model.get_input_embeddings().weight
-        return weight[ids].detach().float().mean(0)
+        return weight[self.word_ids(word)].detach().float().mean(0)
 
 
 def by_size(images: Sequence[Pixels], batch: int) -> list[list[int]]:

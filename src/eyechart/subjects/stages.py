@@ -82,6 +82,21 @@ def stages(
     return found
 
 
+def text_states(model: Any, ids: torch.Tensor, names: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Return the language model's states of texts without an image, [n, length, width] by layer.
+
+    Args:
+        model: a transformers image-text-to-text model in evaluation mode.
+        ids: texts of one length, [n, length].
+        names: some of ``language 1`` ..., see :func:`stages`.
+    """
+    import torch
+
+    with _kept(_places(model, names)) as kept:
+        model.get_decoder()(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
+    return {name: kept[name][-1] for name in names}
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where a stage is read: a module, at its input or its output."""
