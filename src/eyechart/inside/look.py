@@ -113,10 +113,12 @@ class Step(NamedTuple):
     Attributes:
         make: returns the step's table, or None where it does not apply to this subject or arm.
         asks: whether it reads the answers of the exam.
+        needs: files of earlier steps that it reads (see :meth:`Look.found`).
     """
 
     make: Callable[[Look], pd.DataFrame | None]
     asks: bool = False
+    needs: tuple[str, ...] = ()
 
 
 # The file of each step in its arm's folder, in the order in which they are made.
