@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from eyechart.inside.kept import KEPT, LOST, OVERALL, UNSURE
+from eyechart.inside.kept import KEPT, LOST, UNSURE
 from eyechart.inside.rungs import (
     CHOSEN,
     CORRECTED,
@@ -15,7 +15,6 @@ from eyechart.inside.rungs import (
     LANGUAGE,
     OTHERS_CHOSEN,
     OTHERS_WRITTEN,
-    PIXELS,
     RENAMED,
     WRITTEN,
 )
@@ -137,7 +136,7 @@ def verdicts(measured: pd.DataFrame) -> pd.DataFrame:
 
     rows = []
     for scope, part in measured.groupby("scope", sort=False):
-        rungs = part.set_index("rung").to_dict("index")
+        rungs: dict[str, Any] = {str(row["rung"]): row for row in part.to_dict("records")}
         found = decide(rungs)
         size = {"n": int(part["n"].iloc[0]), "contents": int(part["contents"].iloc[0])}
         rows.append(
