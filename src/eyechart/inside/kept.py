@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,32 +17,30 @@ ALPHA = 0.05
 _NO_REFERENCE = (RENAMED, CORRECTED, *AVERAGED)  # readings with help, and means; no stage that others follow
 
 
-class _Counts(NamedTuple):
-    """Hits and false alarms of each label by content, [contents, 2, K], and of how many images."""
+class _Found(NamedTuple):
+    """What counts of some rung: [contents, labels, 4] hits, of images, false alarms, of images; and its way.
 
-    found: Floats
-    of: Floats
+    The false alarms of a label are those among the images of the one label that is most often taken for it.
+    """
 
-
-@dataclass(frozen=True)
-class _Score:
-    """One rung's score, and how each content moves it: [contents]."""
-
-    value: float
-    influence: Floats
+    counts: Floats
+    way: str
 
 
 def measure(images: Sheet, seed: int) -> pd.DataFrame:
     """Measure each rung against the best one before it, overall and for each label.
 
-    The score of a label is its recall minus its false alarms (Youden's J): 1 is perfect, and whoever names
-    it without looking has 0, however often. The overall score is the mean over the labels. A rung is ``kept``
-    if its score is more than half of that of the best earlier rung, ``lost`` if it is less than half, each by
-    a test; else ``cannot tell``. So a rung may lose a little, which with many images is always certain,
-    without being called the place of the loss, and what counts as much follows from the images themselves.
+    The score of a label is its recall minus its false alarms among the images of that other label which is
+    most often taken for it: 1 where it is told from every other one, 0 for whoever names it without looking,
+    however often, and 0 where it cannot be told from a single other one. The overall score is the mean of
+    the labels' scores, of which none counts as less than 0.
 
-    Where a rung has several layers, and where the best earlier one is looked for, the choice is made for each
-    content on all others: the best of many measured on what it was chosen by would seem better than it is.
+    A rung is ``kept`` if its score is more than half of that of the best earlier rung, ``lost`` if it is less
+    than half, each by a test; else ``cannot tell``. So a rung may lose a little, which with many images is
+    always certain, without being called the place of the loss; and how much is much follows from the images.
+
+    What is chosen because it is the largest (a layer, the best earlier rung, the worst mistake) is chosen for
+    each content on all others: measured on what it was chosen by, it would seem larger than it is.
 
     Tests are t-tests over contents of score - reference / 2, its variance linearised, Holm-corrected over the
     rungs. One image of each label is counted as if it might as well have gone the other way, so that a few
@@ -51,123 +48,132 @@ def measure(images: Sheet, seed: int) -> pd.DataFrame:
 
     Returns:
         One row a scope (``overall`` or a label) and rung: scope, rung, stage (the layer that was chosen most
-        often), n, contents, score, low, high, unnamed (share of images without a named label), reference,
-        reference_score, kept (score / reference) with kept_low, kept_high, p, p_holm, state.
+        often), n, contents, score, score_low, score_high, unnamed (share of images without a named label),
+        reference, reference_score, kept (score / reference), kept_low, kept_high, p, p_holm, state.
     """
-    scopes = [OVERALL, *(label for i, label in enumerate(images.labels) if (images.true == i).any())]
-    return pd.concat([_scope(images, scope, seed) for scope in scopes], ignore_index=True)
+    present = [label for i, label in enumerate(images.labels) if (images.true == i).any()]
+    tables = {rung: _confusions(ways, images) for rung, ways in images.named.items()}
+    scopes = {OVERALL: present} | {label: [label] for label in present}
+    return pd.concat(
+        [_scope(images, tables, scope, own, seed) for scope, own in scopes.items()], ignore_index=True
+    )
 
 
-def _scope(images: Sheet, scope: str, seed: int) -> pd.DataFrame:
-    """Measure the rungs in one scope."""
-    of = _images(images)
-    tallies = {
-        rung: np.stack([_tally(named, images) for named in ways.values()])
-        for rung, ways in images.named.items()
-    }
+def _scope(
+    images: Sheet, tables: Mapping[str, dict[str, Floats]], scope: str, labels: list[str], seed: int
+) -> pd.DataFrame:
+    """Measure the rungs in one scope, which is about some labels."""
+    about = [images.labels.index(label) for label in labels]
     rows: list[dict[str, Any]] = []
     before: dict[str, Floats] = {}
-    for rung, ways in images.named.items():
-        if rung in AVERAGED:
-            own, stage = tallies[rung].mean(0), ""
-        else:
-            own, stage = _best(dict(zip(ways, tallies[rung], strict=True)), of, scope, images.labels)
-        row = {"scope": scope, "rung": rung, "stage": stage, "n": len(images.true), "contents": len(of)}
-        row["unnamed"] = float(np.mean([(named == len(images.labels)).mean() for named in ways.values()]))
-        reference = _best(before, of, scope, images.labels) if before else None
-        rows.append(row | _against(_Counts(own, of), reference, scope, images.labels, seed))
+    for rung, ways in tables.items():
+        mean = rung in AVERAGED
+        own = _best({"": np.mean(list(ways.values()), axis=0)} if mean else ways, about)
+        row = {"scope": scope, "rung": rung, "stage": own.way}
+        row |= {"n": len(images.true), "contents": len(own.counts)}
+        row["unnamed"] = float(
+            np.mean([named == len(images.labels) for named in images.named[rung].values()])
+        )
+        rows.append(row | _against(own, _best(before, about) if before else None, seed))
         if rung not in _NO_REFERENCE:
-            before |= dict(zip(ways, tallies[rung], strict=True))
+            before |= ways
     table = pd.DataFrame(rows)
     tested = table["p"].notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"])
     more = table["score"] > table["reference_score"].clip(lower=0) / 2
-    sure = table["p_holm"] < ALPHA
-    return table.assign(state=np.where(sure, np.where(more, KEPT, LOST), UNSURE))
+    return table.assign(state=np.where(table["p_holm"] < ALPHA, np.where(more, KEPT, LOST), UNSURE))
 
 
-def _against(
-    own: _Counts, reference: tuple[Floats, str] | None, scope: str, labels: tuple[str, ...], seed: int
-) -> dict[str, Any]:
+def _against(own: _Found, reference: _Found | None, seed: int) -> dict[str, Any]:
     """Return a rung's score, what it keeps of the reference, and the p-value of "half of it"."""
-    other = np.zeros_like(own.found) if reference is None else reference[0]
+    other = np.zeros_like(own.counts) if reference is None else reference.counts
 
     def scores(sums: Floats) -> Floats:
-        rates = divide(sums[:, :2], sums[:, 2:])
-        mine, theirs = (_scored(rates[:, i], scope, labels) for i in (0, 1))
+        mine, theirs = _mean(_scores(sums[:, 0])), _mean(_scores(sums[:, 1]))
         return np.stack([mine, divide(mine, np.where(theirs > 0, theirs, np.nan))], axis=1)
 
-    sums = np.stack([own.found, other, own.of, own.of], axis=1)
-    result: dict[str, Any] = columns(("score", "kept"), bootstrap(sums, scores, seed))
-    result |= {"low": result.pop("score_low"), "high": result.pop("score_high")}
+    found = bootstrap(np.stack([own.counts, other], axis=1), scores, seed)
+    row: dict[str, Any] = columns(("score", "kept"), found)
     if reference is None:
-        return result | {"reference": "", "reference_score": np.nan, "p": np.nan, "p_holm": np.nan}
-    theirs = _score(_Counts(other, own.of), scope, labels)
-    found = {"reference": reference[1], "reference_score": theirs.value, "p_holm": np.nan}
-    return result | found | {"p": _half(_score(own, scope, labels), theirs, own.of, scope, labels)}
+        return row | {"reference": "", "reference_score": np.nan, "p": np.nan, "p_holm": np.nan}
+    told = {"reference": reference.way, "reference_score": float(_mean(_scores(other.sum(0))))}
+    return row | told | {"p": _half(own.counts, other), "p_holm": np.nan}
 
 
-def _half(own: _Score, reference: _Score, of: Floats, scope: str, labels: tuple[str, ...]) -> float:
+def _half(own: Floats, reference: Floats) -> float:
     """Return the two-sided p-value of "the score is half of the reference's"."""
     from scipy.stats import t
 
-    contents = len(of)
+    contents = len(own)
     if contents < 2:
         return float("nan")
-    if reference.value <= 0:  # blind: what is seen at all is more than it
-        reference = _Score(0.0, np.zeros(contents))
-    influence = own.influence - reference.influence / 2
-    variance = contents / (contents - 1) * float((influence**2).sum())
-    one = divide(np.ones(len(labels)), of.sum(0)[0])  # what one image of a label counts
-    doubt = np.sqrt(np.nansum(one**2)) / len(labels) if scope == OVERALL else one[labels.index(scope)]
-    error = np.sqrt(variance + float(doubt) ** 2)
-    return float(2 * t.sf(abs(own.value - reference.value / 2) / error, contents - 1))
+    theirs, moved = float(_mean(_scores(reference.sum(0)))), _influence(reference)
+    if theirs <= 0:  # blind: what is seen at all is more than it
+        theirs, moved = 0.0, np.zeros(contents)
+    difference = float(_mean(_scores(own.sum(0)))) - theirs / 2
+    influence = _influence(own) - moved / 2
+    one = 1 / own.sum(0)[:, 1]  # what one image of a label counts
+    variance = contents / (contents - 1) * float((influence**2).sum()) + float((one**2).mean()) / len(one)
+    return float(2 * t.sf(abs(difference) / np.sqrt(variance), contents - 1))
 
 
-def _best(
-    tallies: Mapping[str, Floats], of: Floats, scope: str, labels: tuple[str, ...]
-) -> tuple[Floats, str]:
-    """Return for each content the tally of the way that is best on all other contents: [contents, 2, K].
+def _best(tables: Mapping[str, Floats], about: list[int]) -> _Found:
+    """Return what counts, for each content, of the way that is best on all other contents.
 
-    And the way that was chosen most often.
+    Args:
+        tables: of each way the images by content, true and named label, [contents, K, K + 1].
+        about: the labels that are asked about.
     """
-    names, stacked = list(tallies), np.stack(list(tallies.values()), axis=1)
-    others = stacked.sum(0) - stacked  # [contents, ways, 2, K]
-    rates = divide(others, (of.sum(0) - of)[:, None])
-    chosen = np.nan_to_num(_scored(rates, scope, labels), nan=-np.inf).argmax(1)
-    most = int(np.bincount(chosen).argmax())
-    return stacked[np.arange(len(of)), chosen], names[most]
+    names, stacked = list(tables), np.stack(list(tables.values()), axis=1)
+    contents = np.arange(len(stacked))
+    left = stacked.sum(0) - stacked  # [contents, ways, K, K + 1]
+    alarms = np.nan_to_num(divide(left, left.sum(-1, keepdims=True)), nan=-1.0)
+    alarms[..., range(alarms.shape[-2]), range(alarms.shape[-2])] = -1.0  # a hit is no false alarm
+    worst = alarms.argmax(-2)  # [contents, ways, K + 1]: the label that is most often taken for each
+    counts = np.stack([_counted(stacked, worst, label) for label in about], axis=2)
+    others = np.stack([_counted(left, worst, label) for label in about], axis=2)
+    chosen = np.nan_to_num(_mean(_scores(others)), nan=-np.inf).argmax(1)
+    return _Found(counts[contents, chosen], names[int(np.bincount(chosen).argmax())])
 
 
-def _score(counts: _Counts, scope: str, labels: tuple[str, ...]) -> _Score:
-    """Return a score and each content's influence on it (the linearised ratio)."""
-    images = counts.of.sum(0)
-    rates = divide(counts.found.sum(0), images)
-    moved = divide(counts.found - rates * counts.of, images)
-    return _Score(float(_scored(rates, scope, labels)), _scored(moved, scope, labels))
+def _counted(tables: Floats, worst: Ints, label: int) -> Floats:
+    """Return hits, images, false alarms and images of one label: [contents, ways, 4]."""
+    rows, ways = np.indices(worst.shape[:2])
+    other = tables[rows, ways, worst[..., label]]  # [contents, ways, K + 1]
+    own = tables[..., label, :]
+    return np.stack([own[..., label], own.sum(-1), other[..., label], other.sum(-1)], axis=-1)
 
 
-def _scored(rates: Floats, scope: str, labels: tuple[str, ...]) -> Floats:
-    """Return hit rates minus false alarm rates, of a label or in the mean: [..., 2, K] to [...]."""
-    each = rates[..., 0, :] - rates[..., 1, :]
-    if scope != OVERALL:
-        return each[..., labels.index(scope)]
-    known = ~np.isnan(each)
-    mean: Floats = divide(np.where(known, each, 0.0).sum(-1), known.sum(-1))
+def _scores(counts: Floats) -> Floats:
+    """Return each label's hit rate minus its false alarm rate: [..., labels, 4] to [..., labels]."""
+    return divide(counts[..., 0], counts[..., 1]) - divide(counts[..., 2], counts[..., 3])
+
+
+def _mean(scores: Floats) -> Floats:
+    """Return the mean over labels, none of which counts as less than 0 but where there is one alone."""
+    if scores.shape[-1] == 1:
+        return scores[..., 0]
+    known = ~np.isnan(scores)
+    mean: Floats = divide(np.where(known, scores, 0.0).clip(min=0).sum(-1), known.sum(-1))
     return mean
 
 
-def _tally(named: Ints, images: Sheet) -> Floats:
-    """Return hits and false alarms by content and label: [contents, 2, K]."""
-    k = len(images.labels)
-    found = np.zeros((int(images.content.max()) + 1, 2, k + 1))
-    np.add.at(found, (images.content, (named != images.true).astype(int), named), 1.0)
-    return found[..., :k]
+def _influence(counts: Floats) -> Floats:
+    """Return how each content moves the mean score (linearised ratios): [contents]."""
+    sums = counts.sum(0)
+    hits, alarms = (divide(sums[:, i], sums[:, i + 1]) for i in (0, 2))
+    moved = divide(counts[..., 0] - hits * counts[..., 1], sums[:, 1])
+    moved = moved - divide(counts[..., 2] - alarms * counts[..., 3], sums[:, 3])
+    if counts.shape[1] > 1:
+        moved = np.where(hits - alarms > 0, moved, 0.0)
+    influence: Floats = np.nanmean(moved, axis=1)
+    return influence
 
 
-def _images(images: Sheet) -> Floats:
-    """Return by content how many images have each label, and how many have another: [contents, 2, K]."""
-    k = len(images.labels)
-    own = np.zeros((int(images.content.max()) + 1, k))
-    np.add.at(own, (images.content, images.true), 1.0)
-    return np.stack([own, own.sum(1, keepdims=True) - own], axis=1)
+def _confusions(ways: Mapping[str, Ints], images: Sheet) -> dict[str, Floats]:
+    """Return, of each way, the number of images by content, true and named label."""
+    k, contents = len(images.labels), int(images.content.max()) + 1
+    found = {way: np.zeros((contents, k, k + 1)) for way in ways}
+    for way, named in ways.items():
+        np.add.at(found[way], (images.content, images.true, named), 1.0)
+    return found
