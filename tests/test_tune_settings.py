@@ -112,7 +112,7 @@ def test_the_fast_way_equals_the_models_own_forward_pass(
     internvl: ModelSubject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fast = {name: fresh(internvl, name) for name in ("projector", "language", "all")}
-    monkeypatch.setattr("eyechart.tune.train.is_plain", lambda *_: False)
+    monkeypatch.setattr("eyechart.tune.course.is_plain", lambda *_: False)
     for name, tuned in fast.items():
         slow = fresh(internvl, name)
         columns = ["loss", "lm", "alignment"]

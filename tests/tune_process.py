@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -62,4 +63,4 @@ def run(folder: Path, name: str, kill: int = 0, **more: Any) -> Tuned:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
+    run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **json.loads(sys.argv[4] if sys.argv[4:] else "{}"))

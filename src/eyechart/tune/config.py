@@ -73,6 +73,9 @@ class TuneConfig(BaseModel):
     )
     evaluate_every: PositiveInt = Field(20, description="steps between evaluations, for early stopping")
     gradient_checkpointing: bool = Field(False, description="compute activations twice, to save memory")
+    shard: bool = Field(
+        False, description="spread weights, gradients and optimiser over the processes (FSDP2)"
+    )
     save_every: PositiveInt = Field(200, description="steps between what a killed run is taken up from")
 
     @field_validator("constraints")

@@ -23,8 +23,9 @@ class Contrast:
     An image's place is its mean token, at unit length; nearness is the cosine over ``TEMPERATURE``. For each
     image, positives are all other images of the batch with its label, whatever their content; negatives are
     the images of its content with another label. Pairs that differ in both do not count: content alone tells
-    them apart. Images without a positive or without a negative in the batch are left out of the mean, so
-    batches should hold several labels of each of several contents.
+    them apart. Images without a positive or without a negative in the batch are left out of the mean;
+    :mod:`eyechart.tune.grouping` makes batches that have few of them. A batch is what one forward pass has:
+    parts of a step, and processes, do not see one another's images.
 
     Args:
         contents: the content of every image that is trained on, [N].
@@ -56,9 +57,9 @@ class Contrast:
         import torch.nn.functional as F
 
         places = F.normalize(torch.stack([image.float().mean(0) for image in tokens]), dim=-1)
-        contents = self.contents[rows].to(places.device)
+        contents, shown = self.contents[rows].to(places.device), torch.from_numpy(rows).to(places.device)
         alike = targets[:, None] == targets
-        positive = alike & ~torch.eye(len(targets), dtype=torch.bool, device=places.device)
+        positive = alike & (shown[:, None] != shown)  # balancing may show an image twice
         negative = ~alike & (contents[:, None] == contents)
         counted = positive.any(1) & negative.any(1)
         if not counted.any():

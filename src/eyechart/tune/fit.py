@@ -10,10 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+import torch
 from transformers import TrainingArguments
 
 from eyechart.errors import EyechartError
 from eyechart.tune.config import TuneConfig
+from eyechart.tune.shard import ShardedTrainer, put_back, spread
 from eyechart.tune.task import Task
 from eyechart.tune.trainer import LARGEST_NORM, WHOLE, ComponentTrainer, Group, Shown
 
@@ -29,6 +31,8 @@ def fit(
     config: TuneConfig,
     folder: Path | None,
     seed: int,
+    device: torch.device,
+    whole: torch.nn.Module | None = None,
 ) -> pd.DataFrame:
     """Train the parameters of ``groups`` in place, and return one row a step.
 
@@ -41,6 +45,9 @@ def fit(
         config: settings.
         folder: for checkpoints. If there are any, training goes on from the last whole one. None keeps none.
         seed: of dropout, where a model has any.
+        device: where it is computed.
+        whole: the model whose values are spread over the processes, where the task is of its twin (see
+            :mod:`eyechart.tune.shard`).
 
     Raises:
         EyechartError: too few steps, or a batch that cannot be divided among the processes.
@@ -55,10 +62,16 @@ def fit(
     with nullcontext(folder) if folder else TemporaryDirectory() as place:
         if folder is None:
             config = config.model_copy(update={"save_every": steps})  # at the end nothing is saved
-        args = arguments(batch, steps, config, Path(place), seed, next(task.parameters()).device.type)
-        trainer = ComponentTrainer(task, name, groups, shown, args, config)
+        args = arguments(batch, steps, config, Path(place), seed, device.type)
+        kind = ComponentTrainer
+        if whole is not None:
+            spread(task, whole, device)
+            kind = ShardedTrainer
+        trainer = kind(task, name, groups, shown, args, config)
         with _checkpointing(task.model, config.gradient_checkpointing):
             trainer.train(resume_from_checkpoint=_last_whole(Path(place)))
+    if whole is not None:
+        put_back(task, whole)
     return trainer.table()
 
 

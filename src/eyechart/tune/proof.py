@@ -116,16 +116,29 @@ def prove(
     return {"asked": list(asked), "assign": before.assign, "components": table, "ok": True}
 
 
-def _buffers(model: Any, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-    """Return the hashes of buffers that a checkpoint holds, each with the parameters that it lies beside."""
+def held_buffers(model: Any, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the buffers that a checkpoint holds, each with the component that it lies beside.
+
+    Args:
+        model: a transformers image-text-to-text model.
+        parts: its parameters by component and name (see :func:`eyechart.subjects.components.components`).
+    """
     homes = {prefix: part for part, found in parts.items() for name in found for prefix in _prefixes(name)}
     kept = set(model.state_dict())
-    found: dict[str, dict[str, str]] = {part: {} for part in parts}
+    found: dict[str, dict[str, Any]] = {part: {} for part in parts}
     for name, buffer in model.named_buffers():
         if name in kept:
             home = next(homes[prefix] for prefix in reversed(_prefixes(name)) if prefix in homes)
-            found[home][name] = _digest(buffer)
+            found[home][name] = buffer
     return found
+
+
+def _buffers(model: Any, parts: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """Return the hashes of the buffers that a checkpoint holds, by component and name."""
+    return {
+        part: {name: _digest(buffer) for name, buffer in found.items()}
+        for part, found in held_buffers(model, parts).items()
+    }
 
 
 def _prefixes(name: str) -> list[str]:

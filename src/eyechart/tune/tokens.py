@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from eyechart.subjects.entering import visual_tokens
 from eyechart.subjects.model import ModelSubject
-from eyechart.tune.features import projector_inputs
 from eyechart.tune.lesson import Lesson
 
 if TYPE_CHECKING:
@@ -58,17 +56,22 @@ def from_pixels(subject: ModelSubject, lesson: Lesson) -> Tokens:
     return lambda rows: subject.project(subject.pixel_values([lesson.images[i] for i in rows]))
 
 
-def from_features(subject: ModelSubject, lesson: Lesson, kept: Path | None) -> Tokens:
-    """Return tokens computed from the frozen encoder's kept features, with gradient in the projector."""
-    features, projector = projector_inputs(subject, lesson.images, kept), subject.projector
+def from_features(subject: ModelSubject, features: torch.Tensor) -> Tokens:
+    """Return tokens computed from the frozen encoder's kept features, with gradient in the projector.
+
+    Args:
+        subject: the model.
+        features: what its projector receives of every image (:mod:`eyechart.tune.features`).
+    """
+    projector = subject.projector
     return lambda rows: projector(features[rows].to(subject.device).float())
 
 
-def fixed(subject: ModelSubject, lesson: Lesson, kept: Path | None) -> Tokens:
+def fixed(subject: ModelSubject, features: torch.Tensor) -> Tokens:
     """Return the visual tokens of a vision path that nothing trains: projected once."""
     import torch
 
-    project, count = from_features(subject, lesson, kept), len(lesson.images)
+    project, count = from_features(subject, features), len(features)
     with torch.no_grad(), subject.precision():
         parts = [project(np.arange(i, min(i + _AT_ONCE, count))).float() for i in range(0, count, _AT_ONCE)]
     tokens = torch.cat(parts)
