@@ -69,12 +69,12 @@ def _scope(
     for rung, ways in tables.items():
         mean = rung in AVERAGED
         own = _best({"": np.mean(list(ways.values()), axis=0)} if mean else ways, about)
-        row = {"scope": scope, "rung": rung, "stage": own.way}
-        row |= {"n": len(images.true), "contents": len(own.counts)}
-        row["unnamed"] = float(
-            np.mean([named == len(images.labels) for named in images.named[rung].values()])
+        unnamed = np.mean([named == len(images.labels) for named in images.named[rung].values()])
+        rows.append(
+            {"scope": scope, "rung": rung, "stage": own.way, "n": len(images.true)}
+            | {"contents": len(own.counts), "unnamed": float(unnamed)}
+            | _against(own, _best(before, about) if before else None, seed)
         )
-        rows.append(row | _against(own, _best(before, about) if before else None, seed))
         if rung not in _NO_REFERENCE:
             before |= ways
     table = pd.DataFrame(rows)
