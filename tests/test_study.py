@@ -145,7 +145,7 @@ def test_one_bend_at_a_time(run: Path, saved: Path, tmp_path: Path) -> None:
         str(saved), dataset, "projector", tmp_path / "tuned", settings={"projector_steps": 4, "steps": 4},
         seed=0, say=lambda _: None,
     )  # fmt: skip
-    page = exam_run(str(checkpoint), dataset, tmp_path / "exam", seed=0, inside=False, say=lambda _: None)
+    page = exam_run(str(checkpoint), dataset, tmp_path / "exam", seed=0, say=lambda _: None)
     assert page.is_file()
     answers = Run(tmp_path / "exam").read_table("arms/base/answers")
     assert answers["logp"].dropna().map(len).eq(8).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from eyechart.errors import EyechartError
 from eyechart.exam.content import content_scenes, examine_content
 from eyechart.exam.processes import Processes
 from eyechart.exam.run import engine_of, examine
-from eyechart.inside import STEPS, Look, look_inside
+from eyechart.inside import Look, look_inside, steps_of
 from eyechart.runs import Run
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
 _ALONE = Processes()
 _IN_MEMORY = 2**31  # bytes of pixels of a train split that is held in memory; larger ones are read by rows
 _AUDITED = 2  # photographs in the audit of the pixel path
-
-
-def train_question(labels: tuple[str, ...]) -> str:
-    """Return the question of the first train template."""
-    return next(iter(train_templates(labels, 1).values()))
 
 
 def train_templates(labels: tuple[str, ...], count: int) -> dict[str, str]:
@@ -159,20 +155,15 @@ def keep_fidelity(run: Run, dataset: Dataset, subject: Subject) -> None:
     run.write_table(found, "fidelity.csv")
 
 
-def look_at(run: Run, name: str, config: StudyConfig, dataset: Dataset, subject: ModelSubject) -> None:
-    """Look inside an arm; those that are not looked into whole get their semantic distance."""
-    train, settings = dataset.table("train"), config.inside
-    template, question = next(iter(train_templates(dataset.labels, 1).items()))
-    look = Look(
-        run,
-        name,
-        subject,
-        dataset,
-        dataset.table("test"),
-        train.iloc[: settings.train_images],
-        template,
-        question,
-        settings,
-        config.seed,
-    )
-    look_inside(look, STEPS if name in config.inside_arms else ("distance.parquet",))
+def look_at(
+    run: Run,
+    name: str,
+    config: StudyConfig,
+    dataset: Dataset,
+    subject: ModelSubject,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Look inside an arm of a study; those that are not looked into whole get their semantic distance."""
+    load_base = partial(load_subject, config.subject, config.load) if arm_of(name).train else None
+    look = Look.of(run, name, subject, dataset, config.inside, config.seed, load_base, say)
+    look_inside(look, steps_of([] if name in config.inside_arms else ["distance"]))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam import ExamConfig
 from eyechart.exam.processes import refuse_several
-from eyechart.inside.config import InsideConfig
+from eyechart.inside import BASE, InsideConfig, remove_states
 from eyechart.progress import track
 from eyechart.runs import Run
 from eyechart.subjects.names import resolve
@@ -79,6 +79,7 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
         study_arm(run, name, config, dataset, say)
     if not config.keep_checkpoints:
         shutil.rmtree(run.path / "cache", ignore_errors=True)
+        remove_states(run, BASE)
     return study_report(run, say)
 
 
@@ -116,10 +117,11 @@ def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: C
     with run.timer(f"{name}: exam"):
         examine_arm(run, name, config, dataset, subject, say=say)
     with run.timer(f"{name}: inside"):
-        look_at(run, name, config, dataset, subject)
-    checkpoint = folder / "checkpoint"
-    if checkpoint.is_dir() and not config.keep_checkpoints:
-        shutil.rmtree(checkpoint)
+        look_at(run, name, config, dataset, subject, say)
+    if not config.keep_checkpoints:
+        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        if name != BASE:  # with whose states the other arms' are compared
+            remove_states(run, name)
     (folder / "DONE").touch()
 
 

@@ -9,6 +9,7 @@ import typer
 
 from eyechart.cli.subjects import takes_load_options
 from eyechart.errors import EyechartError
+from eyechart.settings import option, settings
 from eyechart.subjects.capabilities import is_endpoint, is_zero_shot
 from eyechart.subjects.options import LoadOptions
 
@@ -157,31 +158,13 @@ def _examine(
     from eyechart.exam import ExamConfig
     from eyechart.single import exam_run
 
-    config = _settings(ExamConfig, asked)
-    exam_run(subject, dataset, out, seed=seed, inside=False, exam=config, load=load, say=typer.echo)
+    config = settings(ExamConfig, asked, "exam")
+    exam_run(subject, dataset, out, seed=seed, exam=config, load=load, say=typer.echo)
 
 
 def _refuse(names: list[str], why: str, remedy: str) -> None:
     if names:
-        raise EyechartError(f"{_option(names[0])} is {why}", remedy)
-
-
-def _option(name: str) -> str:
-    """Return an option's name on the command line."""
-    return f"--{'max_' if name == 'new_tokens' else ''}{name}".replace("_", "-")
-
-
-def _settings(kind: Any, given: dict[str, Any]) -> Any:
-    """Return settings of one kind; what is wrong with one is told by its option."""
-    from pydantic import ValidationError
-
-    try:
-        return kind(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise EyechartError(
-            f"{_option(str(first['loc'][0]))}: {first['msg']}", "eyechart exam --help lists the options"
-        ) from error
+        raise EyechartError(f"{option(names[0])} is {why}", remedy)
 
 
 def _endpoint(
@@ -196,7 +179,7 @@ def _endpoint(
     from eyechart.remote import endpoint_run
     from eyechart.subjects.endpoint import EndpointConfig
 
-    config = _settings(EndpointConfig, sent)
+    config = settings(EndpointConfig, sent, "exam")
     endpoint_run(
         *(subject, dataset, out),
         config=config,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from eyechart.cli.subjects import Name, takes_load_options
+from eyechart.settings import settings
 from eyechart.subjects.options import LoadOptions
 
 Data = Annotated[Path, typer.Argument(help="A dataset's folder (see eyechart dataset build).")]
@@ -67,7 +68,7 @@ def exam(
         "new_tokens": max_new_tokens,
         "batch": batch,
     }
-    config = _settings(ExamConfig, asked)
+    config = settings(ExamConfig, asked, "plan exam")
     typer.echo(plan_text(exam_plan(subject, dataset, config, load, measure=measure)))
 
 
@@ -122,20 +123,5 @@ def tune(
         "lora_rank": lora_rank,
         "gradient_checkpointing": gradient_checkpointing or None,
     }
-    config = _settings(TuneConfig, given)
+    config = settings(TuneConfig, given, "plan tune")
     typer.echo(plan_text(tune_plan(subject, dataset, train, config, load)))
-
-
-def _settings(kind: Any, given: dict[str, Any]) -> Any:
-    """Return settings of one kind; what is wrong with one is told by its name."""
-    from pydantic import ValidationError
-
-    from eyechart.errors import EyechartError
-
-    try:
-        return kind(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise EyechartError(
-            f"{'.'.join(map(str, first['loc']))}: {first['msg']}", "eyechart plan --help lists the options"
-        ) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from eyechart.inside.config import InsideConfig
-from eyechart.inside.look import STEPS, Look, look_inside
+from eyechart.inside.look import BASE, STEPS, Look, look_inside, remove_states, steps_of
 from eyechart.inside.store import States
 
-__all__ = ["STEPS", "InsideConfig", "Look", "States", "look_inside"]
+__all__ = ["BASE", "STEPS", "InsideConfig", "Look", "States", "look_inside", "remove_states", "steps_of"]

@@ -23,6 +23,8 @@ class InsideConfig(BaseModel):
         components: dimensions to which every stage is reduced for its probe.
         folds: outer folds of the probes, grouped by content.
         pairs: of a clean and a distorted image of one content, between which states are patched.
+        swap_images: of the test set, spread over labels and contents, on which tuned components are swapped
+            into the untuned subject; None takes all.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,3 +39,4 @@ class InsideConfig(BaseModel):
     components: PositiveInt = 64
     folds: int = Field(default=5, ge=2)
     pairs: PositiveInt = 24
+    swap_images: PositiveInt | None = 96

@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from eyechart.dataset import Dataset
+from eyechart.errors import EyechartError
 from eyechart.exam.shards import folder_of
+from eyechart.inside.choice import looked_at, template_of
 from eyechart.inside.config import InsideConfig
+from eyechart.inside.contextual import contextual
+from eyechart.inside.controls import controls
 from eyechart.inside.distance import distance
+from eyechart.inside.identity import digest, images_identity, subject_identity
+from eyechart.inside.lens import lens
+from eyechart.inside.maps import maps
 from eyechart.inside.reading import read_states
-from eyechart.inside.stages import ladder
+from eyechart.inside.stages import probes, stages
 from eyechart.inside.store import States
-from eyechart.runs import Run
+from eyechart.runs import Run, flatten
 from eyechart.subjects.model import ModelSubject
 
 if TYPE_CHECKING:
     import pandas as pd
+
+BASE = "base"
+RECORD, STATES = "inside.json", "states"  # in an arm's folder
 
 
 @dataclass(frozen=True)
@@ -33,11 +46,12 @@ class Look:
         table: the test images that are looked at, one row each as :meth:`Dataset.table` gives them.
         fit_table: the train images on which probes are fitted; their contents are others.
         template: id of the template that ``question`` is from.
-        question: what the language model reads after, or around, the image.
+        question: what the language model reads beside the image.
         config: settings.
         seed: of the run.
         load_base: loads the subject as it was before tuning; None where the arm is that subject, or where
             none was named.
+        say: where progress is told.
     """
 
     run: Run
@@ -51,6 +65,30 @@ class Look:
     config: InsideConfig
     seed: int
     load_base: Callable[[], ModelSubject] | None = None
+    say: Callable[[str], None] = print
+
+    @classmethod
+    def of(
+        cls,
+        run: Run,
+        arm: str,
+        subject: ModelSubject,
+        dataset: Dataset,
+        config: InsideConfig,
+        seed: int,
+        load_base: Callable[[], ModelSubject] | None = None,
+        say: Callable[[str], None] = print,
+    ) -> Look:
+        """Return the look that the settings describe.
+
+        Raises:
+            EyechartError: there is no such template, or its question is about one label only.
+        """
+        table = looked_at(dataset.table("test"), config.images, seed)
+        fit_table = dataset.table("train").iloc[: config.train_images].reset_index(drop=True)
+        template = template_of(config.template)
+        asked = (template.id, template.question(dataset.labels))
+        return cls(run, arm, subject, dataset, table, fit_table, *asked, config, seed, load_base, say)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -84,8 +122,29 @@ class Look:
 
     @cached_property
     def base_states(self) -> States | None:
-        """The states of the subject before tuning on the images of ``table``; None where there is none."""
-        return None
+        """The states of the arm ``base`` on the same images; None where the run does not hold them."""
+        record = f"arms/{BASE}/{RECORD}"
+        if self.arm == BASE or not self.run.has(record):
+            return None
+        folder = self._folder(BASE, "test", self.table, self.run.read_json(record)["subject"])
+        if not folder.is_dir():
+            return None
+        states = replace(self.states, folder=folder)
+        return states if states.whole else None
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """Hashes of what the states depend on beside the images."""
+        height, width = self.table[["height", "width"]].iloc[0]
+        return subject_identity(self.subject, self.question, (int(height), int(width)))
+
+    def record(self) -> dict[str, Any]:
+        """Return what the look depends on, to be kept beside what it finds."""
+        return {
+            "subject": self.identity,
+            "images": {"test": images_identity(self.table), "train": images_identity(self.fit_table)},
+            "settings": self.config.model_dump(mode="json"),
+        }
 
     def file(self, name: str) -> str:
         """Return the path inside the run of one of the arm's files."""
@@ -95,16 +154,25 @@ class Look:
         """Return the table that an earlier step has left, e.g. ``"probes.parquet"``."""
         return self.run.read_table(self.file(name))
 
+    def _folder(self, arm: str, split: str, table: pd.DataFrame, subject: Mapping[str, str]) -> Path:
+        """Return the folder of an arm's states, named by all that they depend on."""
+        read = self.config.model_dump(include={"every", "tokens", "precision", "batch"})
+        key = digest(sorted(subject.items()), images_identity(table), sorted(read.items()))
+        return self.run.arm(arm) / STATES / f"{split}-{key[:16]}"
+
     def _read(self, split: str, table: pd.DataFrame, *, tokens: bool) -> States:
-        return read_states(
-            self.run.arm(self.arm) / "states" / split,
-            self.subject,
-            table,
-            lambda names: self.dataset.images(split, names),
-            self.question,
-            self.config,
-            tokens=tokens,
-        )
+        with self.run.timer(f"{self.arm}: inside: reading {split} images"):
+            return read_states(
+                self._folder(self.arm, split, table, self.identity),
+                self.subject,
+                table,
+                partial(self.dataset.images, split),
+                self.question,
+                self.config,
+                tokens=tokens,
+                what=f"{self.arm}: inside: {split} images",
+                say=self.say,
+            )
 
 
 class Step(NamedTuple):
@@ -124,16 +192,76 @@ class Step(NamedTuple):
 # The file of each step in its arm's folder, in the order in which they are made.
 STEPS: dict[str, Step] = {
     "distance.parquet": Step(distance, asks=True),
-    "stages.parquet": Step(ladder),
+    "contextual.parquet": Step(contextual),
+    "controls.parquet": Step(controls, needs=("distance.parquet",)),
+    "maps.parquet": Step(maps),
+    "lens.parquet": Step(lens),
+    "probes.parquet": Step(probes),
+    "stages.parquet": Step(stages, needs=("probes.parquet",)),
 }
 
 
-def look_inside(look: Look, steps: Iterable[str] = tuple(STEPS)) -> None:
-    """Make the files of some steps; one that is there is not made again."""
-    for name in steps:
-        if look.run.has(look.file(name)):
+def steps_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the files of some steps and of those that they need, in the order in which they are made.
+
+    Args:
+        names: of steps, without the ending of their files; none gives all.
+
+    Raises:
+        EyechartError: there is no such step.
+    """
+    known = {Path(file).stem: file for file in STEPS}
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise EyechartError(f"the look has no step {name!r}", hint)
+    wanted = {known[name] for name in names or known}
+    for file in reversed(STEPS):  # a step needs earlier ones alone
+        if file in wanted:
+            wanted.update(STEPS[file].needs)
+    return tuple(file for file in STEPS if file in wanted)
+
+
+def look_inside(look: Look, files: Sequence[str] = tuple(STEPS)) -> None:
+    """Make the files of some steps; one that is there is not made again.
+
+    Args:
+        look: what is looked into.
+        files: of ``STEPS``.
+
+    Raises:
+        EyechartError: the arm's folder holds files of another look.
+    """
+    _refuse_another(look)
+    for file in files:
+        if look.run.has(look.file(file)):
             continue
-        with look.run.timer(f"{look.arm}: inside: {name.partition('.')[0]}"):
-            made = STEPS[name].make(look)
-        if made is not None:
-            look.run.write_table(made, look.file(name))
+        name = Path(file).stem
+        look.say(f"{look.arm}: inside: {name}")
+        with look.run.timer(f"{look.arm}: inside: {name}"):
+            made = STEPS[file].make(look)
+        if made is None:
+            look.say(f"{look.arm}: inside: {name} does not apply")
+        else:
+            look.run.write_table(made, look.file(file))
+
+
+def remove_states(run: Run, arm: str) -> None:
+    """Remove the states of an arm."""
+    shutil.rmtree(run.path / "arms" / arm / STATES, ignore_errors=True)
+
+
+def _refuse_another(look: Look) -> None:
+    """Keep what the look depends on; refuse if the arm's folder holds what depends on something else."""
+    now = look.record()
+    if not look.run.has(look.file(RECORD)):
+        look.run.write_json(now, look.file(RECORD))
+        return
+    before, after = flatten(look.run.read_json(look.file(RECORD))), flatten(now)
+    differing = [key for key in sorted(before | after) if before.get(key) != after.get(key)]
+    if differing:
+        raise EyechartError(
+            f"{look.run.arm(look.arm)} holds another look, which differs in {', '.join(differing)}",
+            "name another folder with --out, or use the same subject, images and settings to resume",
+        )

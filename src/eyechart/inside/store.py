@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,13 +44,11 @@ class States:
         Raises:
             EyechartError: the stage was not read.
         """
-        from safetensors import safe_open
-
         if stage not in self.names:
             raise EyechartError(f"the stage {stage!r} was not read", f"one of {', '.join(self.names)}")
         parts = []
         for path in self._shards():
-            with safe_open(path, "np") as shard:
+            with _opened(path, "np") as shard:
                 parts.append(shard.get_tensor(f"pooled {stage}"))
         return np.concatenate(parts)
 
@@ -63,6 +62,11 @@ class States:
             told = f"kept are those of {', '.join(self.kept)}" if self.kept else "this look keeps none"
             raise EyechartError(f"the tokens of {stage!r} are not kept", told)
         return Tokens(self._shards(), stage, self.block, len(self.image_ids))
+
+    @property
+    def whole(self) -> bool:
+        """Say whether every shard is there."""
+        return all(path.is_file() for path in self._shards())
 
     def shard(self, number: int) -> Path:
         """Return the file of one shard."""
@@ -88,14 +92,26 @@ class Tokens(Sequence["torch.Tensor"]):
     def __getitem__(self, row: slice) -> Sequence[torch.Tensor]: ...
 
     def __getitem__(self, row: int | slice) -> torch.Tensor | Sequence[torch.Tensor]:
-        from safetensors import safe_open
-
         if isinstance(row, slice):
             return [self[i] for i in range(*row.indices(self._count))]
         row = range(self._count)[row]
-        with safe_open(self._shards[row // self._block], "pt") as shard:
+        with _opened(self._shards[row // self._block], "pt") as shard:
             ends = shard.get_tensor(f"ends {self._stage}").tolist()
             place = row % self._block
             start = ends[place - 1] if place else 0
             found: torch.Tensor = shard.get_slice(f"tokens {self._stage}")[start : ends[place]].float()
         return found
+
+
+@contextmanager
+def _opened(path: Path, framework: str) -> Iterator[Any]:
+    """Open a shard; what is wrong with it is told in words."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework) as shard:
+            yield shard
+    except (OSError, SafetensorError) as error:
+        raise EyechartError(
+            f"{path} is absent or damaged: {error}", "remove it and run the same command again; it resumes"
+        ) from error
