@@ -97,6 +97,16 @@ def text_states(model: Any, ids: torch.Tensor, names: Sequence[str]) -> dict[str
     return {name: kept[name][-1] for name in names}
 
 
+def encoder_layers(model: Any) -> list[tuple[Any, Any]]:
+    """Return the vision encoder's layers in their order, each with the module that holds it."""
+    return _layers(model, "vision")
+
+
+def language_layers(model: Any) -> list[tuple[Any, Any]]:
+    """Return the language model's layers in their order, each with the module that holds it."""
+    return _layers(model, "language")
+
+
 @dataclass(frozen=True)
 class _Place:
     """Where a stage is read: a module, at its input or its output."""
@@ -146,7 +156,7 @@ def _kept(places: Mapping[str, _Place]) -> Iterator[dict[str, list[torch.Tensor]
             )
         else:
             hook = place.module.register_forward_hook(
-                lambda _, args, out, name=name: kept[name].append(_states(out).clone())
+                lambda _, args, out, name=name: kept[name].append(states_of(out).clone())
             )
         hooks.append(hook)
     try:
@@ -156,7 +166,7 @@ def _kept(places: Mapping[str, _Place]) -> Iterator[dict[str, list[torch.Tensor]
             hook.remove()
 
 
-def _states(out: Any) -> Any:
+def states_of(out: Any) -> Any:
     """Return the states in what a module hands out: a tensor, a tuple that begins with it, or a record."""
     found = out[0] if isinstance(out, (tuple, list)) else out
     return getattr(found, "last_hidden_state", found)
