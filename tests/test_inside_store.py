@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 import tiny
+import tiny_families
 import torch
 
+from eyechart.errors import EyechartError
 from eyechart.inside.config import InsideConfig
-from eyechart.inside.reading import read_states
+from eyechart.inside.reading import read_states, refuse_full
 from eyechart.inside.store import States
-from eyechart.subjects.model import ModelSubject, Pixels
+from eyechart.subjects.model import ModelSubject, Pixels, Prompt
+from eyechart.subjects.stages import LAST, PROJECTED, stages
 
 QUESTION = "What is the main distortion of this image?"
 
 
-def read(subject: ModelSubject, shown: Sequence[Pixels], folder: Path, **settings: Any) -> States:
+def _nothing(_: str) -> None:
+    """Say nothing."""
+
+
+def read(
+    subject: ModelSubject,
+    shown: Sequence[Pixels],
+    folder: Path,
+    say: Callable[[str], None] = _nothing,
+    **settings: Any,
+) -> States:
     """Return the states of some images, with tokens."""
     by_id = {f"i{k}": image for k, image in enumerate(shown)}
     sizes = [image.shape[:2] for image in shown]
@@ -30,7 +46,7 @@ def read(subject: ModelSubject, shown: Sequence[Pixels], folder: Path, **setting
     def load(names: Sequence[str]) -> list[Pixels]:
         return [by_id[name] for name in names]
 
-    return read_states(folder, subject, table, load, QUESTION, config, tokens=config.tokens)
+    return read_states(folder, subject, table, load, QUESTION, config, tokens=config.tokens, say=say)
 
 
 def test_stages_are_the_states_of_the_model(subject: ModelSubject, tmp_path: Path) -> None:
@@ -73,3 +89,111 @@ def test_stages_are_the_states_of_the_model(subject: ModelSubject, tmp_path: Pat
     assert np.allclose(found["language last position"], kept["language 2"][:, -1].numpy(), atol=1e-4)
     tokens = torch.stack(subject.visual_tokens(shown)).numpy()
     assert np.allclose(found["projector output"][:, :64], tokens.mean(1), atol=1e-4)
+
+
+class Shown(ModelSubject):
+    """A tiny model of any family; the first pixel of an image is the seed of what it is shown."""
+
+    def __init__(self, family: str) -> None:
+        super().__init__(family, tiny_families.build(family), None)
+
+    def conversation(self, question: str, answer: str | None = None) -> str:
+        """Return nothing: these families have no processor here."""
+        return ""
+
+    def inputs(self, images: Sequence[Pixels], text: str) -> dict[str, torch.Tensor]:
+        """Return one row for each image."""
+        made = [tiny_families.inputs(self.model, int(image[0, 0, 0])) for image in images]
+        return {name: torch.cat([one[name][:1] for one in made]) for name in made[0]}
+
+    def prompt(self, question: str, image_size: tuple[int, int]) -> Prompt:
+        """Return what every image's prompt is."""
+        ids = self.inputs([np.zeros((1, 1, 3), np.uint8)], "")["input_ids"][0].tolist()
+        return Prompt("", tuple(ids), tuple(i for i, token in enumerate(ids) if token == tiny_families.IMAGE))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("family", ["llava", "gemma3", "llava_next", "mllama"])
+def test_what_is_kept_is_what_the_stages_are(family: str, tmp_path: Path) -> None:
+    subject, shown = Shown(family), [np.full((2, 2, 3), seed, np.uint8) for seed in range(5)]
+    states = read(subject, shown, tmp_path / "states", batch=2)
+    with torch.no_grad():
+        direct = stages(subject.model, subject.inputs(shown, ""))
+    assert states.names == tuple(direct)
+    language = [name for name in direct if name.startswith("language") and name != LAST]
+    assert states.kept == (PROJECTED, *language)
+    for name in states.kept:
+        assert all(map(partial(torch.allclose, atol=1e-5), states.tokens(name), direct[name])), name
+    for name, images in direct.items():
+        by_hand = [one[0] if name == LAST else torch.cat([one.mean(0), one.std(0)]) for one in images]
+        assert np.allclose(states.pooled(name), torch.stack(by_hand), atol=1e-5), name
+    with pytest.raises(EyechartError, match="tokens of 'encoder 1' are not kept"):
+        states.tokens("encoder 1")
+    if family == "mllama":  # no position is an image's
+        with pytest.raises(
+            EyechartError, match=r"tokens of 'language 1' are not kept(.|\n)*projector output"
+        ):
+            states.tokens("language 1")
+
+
+def test_neither_order_nor_batch_nor_company_changes_values(subject: ModelSubject, tmp_path: Path) -> None:
+    shown = [*tiny.images(3), *tiny.images(2, seed=1, side=84), *tiny.images(2, seed=2)]
+    one, other = read(subject, shown, tmp_path / "a"), read(subject, shown[::-1], tmp_path / "b", batch=3)
+    for name in one.names:
+        assert np.allclose(one.pooled(name), other.pooled(name)[::-1], atol=1e-5), name
+    for name in one.kept:
+        pairs = zip(one.tokens(name), other.tokens(name)[::-1], strict=True)
+        assert all(torch.allclose(a, b, atol=1e-5) for a, b in pairs), name
+
+
+def test_bfloat16_rounds_tokens_alone(internvl: ModelSubject, tmp_path: Path) -> None:
+    whole = read(internvl, tiny.images(3), tmp_path / "a")
+    half = read(internvl, tiny.images(3), tmp_path / "b", precision="bfloat16")
+    for name in whole.names:
+        assert np.array_equal(whole.pooled(name), half.pooled(name))
+    for exact, rounded in zip(whole.tokens(PROJECTED), half.tokens(PROJECTED), strict=True):
+        assert rounded.dtype == torch.float32
+        assert torch.equal(exact.bfloat16().float(), rounded)
+    size = [sum(path.stat().st_size for path in (tmp_path / folder).iterdir()) for folder in "ab"]
+    assert size[1] < 0.7 * size[0]
+
+
+def test_rows_are_asked_for_like_those_of_a_list(internvl: ModelSubject, tmp_path: Path) -> None:
+    tokens = read(internvl, tiny.images(70), tmp_path / "states", batch=32).tokens(PROJECTED)
+    assert len(tokens) == 70
+    assert torch.equal(tokens[-1], tokens[69])
+    assert torch.equal(torch.stack(list(tokens[63:66])), torch.stack([tokens[63], tokens[64], tokens[65]]))
+    assert torch.allclose(tokens[66], internvl.visual_tokens(tiny.images(70)[66:67])[0], atol=1e-5)
+    with pytest.raises(IndexError):
+        tokens[70]
+
+
+def test_the_size_is_told_before_and_right(internvl: ModelSubject, tmp_path: Path) -> None:
+    told: list[str] = []
+    read(internvl, tiny.images(100), tmp_path / "states", say=told.append, batch=32)
+    took = sum(path.stat().st_size for path in (tmp_path / "states").iterdir()) / 2**20
+    (mib,) = re.findall(r"images: 100, 7 stages, ([0-9.]+) MiB on the disk", told[0])
+    assert float(mib) == pytest.approx(took, rel=0.1)
+
+
+def test_a_disk_without_room_is_told_before(tmp_path: Path) -> None:
+    refuse_full(tmp_path / "states", 1)
+    with pytest.raises(EyechartError, match=r"need 1099511627776 MiB on the disk(.|\n)*--precision bfloat16"):
+        refuse_full(tmp_path / "states", 2**60)
+
+
+def test_a_damaged_shard_is_told(internvl: ModelSubject, tmp_path: Path) -> None:
+    states = read(internvl, tiny.images(2), tmp_path / "states")
+    states.shard(0).write_bytes(states.shard(0).read_bytes()[:1000])
+    with pytest.raises(EyechartError, match=r"damaged(.|\n)*remove it"):
+        states.pooled(LAST)
+    with pytest.raises(EyechartError, match=r"damaged(.|\n)*remove it"):
+        states.tokens(PROJECTED)[0]
+
+
+def test_no_stage_no_token_without_reason(internvl: ModelSubject, tmp_path: Path) -> None:
+    states = read(internvl, tiny.images(1), tmp_path / "states", tokens=False)
+    with pytest.raises(EyechartError, match="this look keeps none"):
+        states.tokens(PROJECTED)
+    with pytest.raises(EyechartError, match=r"'retina' was not read(.|\n)*encoder 1"):
+        states.pooled("retina")
