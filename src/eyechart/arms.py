@@ -163,7 +163,7 @@ def look_at(
     subject: ModelSubject,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Look inside an arm of a study; those that are not looked into whole get their semantic distance."""
+    """Look inside an arm of a study; not looked into whole, it gets its semantic distance and maps."""
     load_base = partial(load_subject, config.subject, config.load) if arm_of(name).train else None
     look = Look.of(run, name, subject, dataset, config.inside, config.seed, load_base, say)
-    look_inside(look, steps_of([] if name in config.inside_arms else ["distance"]))
+    look_inside(look, steps_of([] if name in config.inside_arms else ["controls", "maps"]))
