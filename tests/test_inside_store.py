@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import reading_process
 import tiny
 import tiny_families
 import torch
@@ -197,3 +201,30 @@ def test_no_stage_no_token_without_reason(internvl: ModelSubject, tmp_path: Path
         states.tokens(PROJECTED)
     with pytest.raises(EyechartError, match=r"'retina' was not read(.|\n)*encoder 1"):
         states.pooled("retina")
+
+
+def process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Read in a process of its own (see reading_process)."""
+    script = Path(reading_process.__file__)
+    command = [sys.executable, str(script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_killed_reading_is_taken_up_to_the_same_bytes(tmp_path: Path) -> None:
+    folder, whole = tmp_path / "killed", tmp_path / "whole"
+    assert process("kill", folder).returncode == -signal.SIGKILL
+    kept = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert sorted(path.name for path in kept) == ["00000.safetensors", "00001.safetensors"]
+    (folder / ".00002.safetensors.1.partial").write_bytes(b"half")
+    reading_process.read(folder, 160, 28)
+    reading_process.read(whole, 160, 28)
+    assert [path.name for path in sorted(folder.iterdir())] == [path.name for path in sorted(whole.iterdir())]
+    assert all(path.read_bytes() == (whole / path.name).read_bytes() for path in folder.iterdir())
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process's own peak")
+def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
+    done = process("memory", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.splitlines()[-1]) < 40  # MiB, of 144 that the further images take
