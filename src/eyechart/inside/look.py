@@ -18,6 +18,7 @@ from eyechart.inside.config import InsideConfig
 from eyechart.inside.contextual import contextual
 from eyechart.inside.controls import controls
 from eyechart.inside.distance import distance
+from eyechart.inside.geometry import geometry
 from eyechart.inside.identity import digest, images_identity, subject_identity
 from eyechart.inside.lens import lens
 from eyechart.inside.maps import maps
@@ -198,6 +199,7 @@ STEPS: dict[str, Step] = {
     "lens.parquet": Step(lens),
     "probes.parquet": Step(probes),
     "stages.parquet": Step(stages, needs=("probes.parquet",)),
+    "geometry.parquet": Step(geometry),
 }
 
 
