@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from PIL import Image
 from skimage import data
 
 from eyechart.exam.prompts import PromptRow, prompt_key, write_prompts
 from eyechart.exam.shards import write_answers
+from eyechart.report.gallery import Pixels, keep_gallery
 from eyechart.runs import Run
 from eyechart.seeds import rng
 from eyechart.taxonomy import load_label_map
@@ -39,7 +38,7 @@ def make_run(path: Path, arms: tuple[str, ...] = tuple(SKILL), inside: bool = Tr
     aside = {"path": ["broken/<b>.png"], "reason": [HOSTILE[1]]}
     run.write_table(pd.DataFrame(aside), "set_aside.csv")
     run.write_table(_baselines(images), "baselines.parquet")
-    run.write_table(_gallery(images), "gallery.parquet")
+    _keep(run, images)
     run.write_table(_fidelity(), "fidelity.csv")
     run.write_json({"width": 512, "height": 384, "seen_pixels": 12544, "contrast": 1.0}, "pixel_path.json")
     for stage in ("dataset", *(f"tune {arm}" for arm in arms if arm != "base"), "exam"):
@@ -95,19 +94,21 @@ def _fidelity() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, *(f"octave_{i}" for i in range(1, 5)), "visible"])
 
 
-def _gallery(images: pd.DataFrame) -> pd.DataFrame:
+def picture(number: int, label: str) -> Pixels:
+    """Return a part of a photograph, really blurred or noisy where the label says so."""
     photographs = [data.astronaut(), data.cat(), data.coffee(), data.rocket()]
-    rows = []
-    for i, row in enumerate(images.groupby("label", sort=False).head(3).itertuples()):
-        pixels = photographs[i % len(photographs)][40:168, 120:248]
-        if row.label == "blur":
-            pixels = cv2.GaussianBlur(pixels, (0, 0), 3)
-        if row.label == "noise":
-            pixels = np.clip(pixels + rng(0, i).normal(0, 25, pixels.shape), 0, 255).astype(np.uint8)
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "PNG")
-        rows.append({"image_id": row.image_id, "image": buffer.getvalue()})
-    return pd.DataFrame(rows)
+    pixels: Pixels = photographs[number % len(photographs)][40:168, 120:248]
+    if label == "blur":
+        pixels = cv2.GaussianBlur(pixels, (0, 0), 3)
+    if label == "noise":
+        pixels = np.clip(pixels + rng(0, number).normal(0, 25, pixels.shape), 0, 255).astype(np.uint8)
+    return pixels
+
+
+def _keep(run: Run, images: pd.DataFrame) -> None:
+    label = dict(zip(images["image_id"], images["label"], strict=True))
+    number = {name: i for i, name in enumerate(label)}
+    keep_gallery(run, images, lambda ids: [picture(number[name], label[name]) for name in ids])
 
 
 def _arm(run: Run, arm: str, images: pd.DataFrame, inside: bool) -> None:

