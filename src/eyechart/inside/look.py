@@ -25,6 +25,7 @@ from eyechart.inside.maps import maps
 from eyechart.inside.reading import read_states
 from eyechart.inside.stages import probes, stages
 from eyechart.inside.store import States
+from eyechart.inside.verdict import rungs, verdict
 from eyechart.runs import Run, flatten
 from eyechart.subjects.model import ModelSubject
 
@@ -200,6 +201,8 @@ STEPS: dict[str, Step] = {
     "probes.parquet": Step(probes),
     "stages.parquet": Step(stages, needs=("probes.parquet",)),
     "geometry.parquet": Step(geometry),
+    "rungs.parquet": Step(rungs, asks=True, needs=("probes.parquet",)),
+    "verdict.parquet": Step(verdict, needs=("rungs.parquet",)),
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from eyechart.inside.kept import KEPT, LOST, UNSURE
+from eyechart.inside.kept import KEPT, LOST, UNSURE, measure
 from eyechart.inside.rungs import (
     CHOSEN,
     CORRECTED,
@@ -17,11 +17,14 @@ from eyechart.inside.rungs import (
     OTHERS_WRITTEN,
     RENAMED,
     WRITTEN,
+    sheet,
 )
 from eyechart.subjects.stages import ENCODED, LAST, PROJECTED
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from eyechart.inside.look import Look
 
 IN_ENCODER, IN_PROJECTOR, IN_LANGUAGE = "encoder", "projector", "language"
 NOT_READ, IN_WORDS, PERCEIVED, UNKNOWN = "not read out", "wording or decoding", "perceived", "cannot tell"
@@ -60,6 +63,17 @@ class Finding:
     verdict: str
     why: str
     rung: str
+
+
+def rungs(look: Look) -> pd.DataFrame:
+    """Return how much each rung of an arm keeps (see :func:`eyechart.inside.kept.measure`)."""
+    images = sheet(look.found("probes.parquet"), look.answers, look.template, look.labels)
+    return measure(images, look.seed)
+
+
+def verdict(look: Look) -> pd.DataFrame:
+    """Return the verdicts on an arm (see :func:`verdicts`)."""
+    return verdicts(look.found("rungs.parquet"))
 
 
 def decide(rungs: Mapping[str, Mapping[str, Any]]) -> Finding:
