@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from eyechart.dataset import Dataset
 from eyechart.errors import EyechartError
 from eyechart.exam.shards import folder_of
+from eyechart.inside.causal import patching
 from eyechart.inside.choice import looked_at, template_of
 from eyechart.inside.config import InsideConfig
 from eyechart.inside.contextual import contextual
@@ -23,6 +24,7 @@ from eyechart.inside.identity import digest, images_identity, subject_identity
 from eyechart.inside.lens import lens
 from eyechart.inside.maps import maps
 from eyechart.inside.reading import read_states
+from eyechart.inside.shapley import attribution, swapping
 from eyechart.inside.stages import probes, stages
 from eyechart.inside.store import States
 from eyechart.inside.verdict import rungs, verdict
@@ -201,6 +203,9 @@ STEPS: dict[str, Step] = {
     "probes.parquet": Step(probes),
     "stages.parquet": Step(stages, needs=("probes.parquet",)),
     "geometry.parquet": Step(geometry),
+    "patching.parquet": Step(patching, asks=True),
+    "swap.parquet": Step(swapping, asks=True),
+    "shapley.parquet": Step(attribution, needs=("swap.parquet",)),
     "rungs.parquet": Step(rungs, asks=True, needs=("probes.parquet",)),
     "verdict.parquet": Step(verdict, needs=("rungs.parquet",)),
 }
