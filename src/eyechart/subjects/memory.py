@@ -81,11 +81,11 @@ def free_memory(device_map: str | None) -> tuple[int, str]:
     spread = device_map is not None and device_map.startswith(("auto", "balanced", "sequential"))
     if spread and gpus:
         on_gpus = sum(torch.cuda.mem_get_info(index)[0] for index in range(gpus))
-        return on_gpus + _free_ram(), f"{gpus} GPU(s) and the CPU"
+        return on_gpus + free_ram(), f"{gpus} GPU(s) and the CPU"
     if gpus and (device_map is None or device_map.startswith("cuda")):
         device = torch.device(device_map or "cuda")
         return torch.cuda.mem_get_info(device)[0], f"the GPU {torch.cuda.get_device_name(device)}"
-    return _free_ram(), "the CPU"
+    return free_ram(), "the CPU"
 
 
 def gigabytes(size: float) -> str:
@@ -113,7 +113,7 @@ def _quantizable(model: Any) -> Iterator[Any]:
             yield module.weight
 
 
-def _free_ram() -> int:
+def free_ram() -> int:
     """Return the bytes of memory that this process may still take, a container's limit included."""
     import psutil
 
