@@ -77,7 +77,7 @@ def read_states(
         sizes = list(zip(table["height"], table["width"], strict=True))
         first = _read(subject, load(found.image_ids[:1]), question, names)
         need = _bytes_each(subject, first, sizes, question, found, config) * sum(map(len, waiting.values()))
-        say(f"{what}: {len(table)}, {len(names)} stages, {need / _MIB:.0f} MiB on the disk")
+        say(f"{what}: {len(table)}, {len(names)} stages, {need / _MIB:.1f} MiB on the disk")
         refuse_full(folder, need)
         steps = [(n, part, few) for n, part in waiting.items() for few in batches(part, sizes, config.batch)]
         loaded = ahead(partial(_load, found.image_ids, load), [few for *_, few in steps], workers=1)
