@@ -43,6 +43,12 @@ def build(
     corpus: Corpora = None,
     partial: Partial = False,
     corpus_crop: CorpusCrop = None,
+    keep_untyped: Annotated[
+        bool,
+        typer.Option(
+            "--keep-untyped", help="Keep test pictures to which the label map gives no label, for scores."
+        ),
+    ] = False,
     synthetic: Annotated[
         bool | None,
         typer.Option(
@@ -57,6 +63,9 @@ def build(
     label_map: Annotated[str, typer.Option(help="A label map's name or file.")] = "paper8",
     crop: Annotated[int, typer.Option(help="Side of the pictures made from photographs, in pixels.")] = 112,
     train_images: Annotated[int, typer.Option(help="Pictures to make for training.")] = 4000,
+    test_contents: Annotated[
+        int | None, typer.Option(help="How many test photographs to distort.", show_default="all")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
 ) -> None:
     """Unify corpora of rated pictures, or distort photographs, or both; split by content."""
@@ -67,11 +76,13 @@ def build(
         name=name or "-".join(sorted(source["name"] for source in sources)) or "nano",
         corpora=sources,
         corpus_crop=corpus_crop,
+        keep_untyped=keep_untyped,
         synthetic=synthetic,
         photos=photos,
         label_map=label_map,
         crop=crop,
         train_images=train_images,
+        test_contents=test_contents,
         seed=seed,
     )
     show(build_dataset(config, out).path)

@@ -20,7 +20,7 @@ from eyechart.dataset.card import write_card
 from eyechart.dataset.config import DatasetConfig
 from eyechart.dataset.dataset import Dataset, load_dataset
 from eyechart.dataset.make import Row, make
-from eyechart.dataset.plan import SPLITS, Photos, Task, choose_photos, plan
+from eyechart.dataset.plan import SPLITS, UNTYPED, Photos, Task, choose_photos, plan
 from eyechart.dataset.rated import Rated, plan_rated, read_corpora
 from eyechart.dataset.scenes import scenes_of, without_shared
 from eyechart.dataset.store import JOURNAL, SHARD_BYTES, Writer, column, dataset_hash, shards
@@ -63,12 +63,15 @@ def build_dataset(
         return before
     scenes = scenes_of(rated.corpora, photos)
     photos = without_shared(photos, scenes)
-    batches, without_label = plan_rated(rated, scenes, labels)
+    batches, without_label = plan_rated(rated, scenes, labels, keep_untyped=config.keep_untyped)
     tasks = plan(config, photos, labels) if config.makes_pictures else []
-    jobs: list[Job] = sorted([*tasks, *batches], key=lambda job: SPLITS.index(_split(job)))
+    jobs: list[Job] = sorted([*tasks, *batches], key=lambda job: (*SPLITS, UNTYPED).index(_split(job)))
     record["joined"] = {content: scene for content, scene in scenes.items() if content != scene}
     if not jobs:
-        raise EyechartError(f"the label map {labels.name} has a label for no picture", "choose another map")
+        raise EyechartError(
+            f"the label map {labels.name} has a label for no picture",
+            "choose another map, or keep pictures without a label for quality scores (--keep-untyped)",
+        )
     unfinished = folder / f".{config.name}-{record['recipe'][:12]}"
     try:
         unfinished.mkdir(parents=True, exist_ok=True)
@@ -90,6 +93,8 @@ def _split(job: Job) -> str:
 def _recipe(config: DatasetConfig, labels: LabelMap, photos: Photos, rated: Rated) -> dict[str, Any]:
     """Return the record of what decides every pixel, and its hash ("recipe"), known before building."""
     plain = config.model_dump(mode="json", exclude=_DECIDES_NOTHING)
+    if not config.keep_untyped:  # a dataset without this keeps the hash that it had before there was a choice
+        del plain["keep_untyped"]
     versions = {name: _version(name) for name in _DECIDES_PIXELS} | {"code": _code()}
     record = {
         "config": plain,
@@ -190,9 +195,10 @@ def _without_twins(rows: list[Row], first: dict[str, str]) -> tuple[list[Row], l
 def _finish(unfinished: Path, record: dict[str, Any], aside: list[SetAside]) -> Dataset:
     """Write the record, the table of what was set aside and the card; give the folder its name."""
     digest = dataset_hash(record["config"], record["label_map"], unfinished)
-    names = {split: [path.name for path in shards(unfinished, split)] for split in SPLITS}
+    splits_there = (*SPLITS, UNTYPED) if shards(unfinished, UNTYPED) else SPLITS
+    names = {split: [path.name for path in shards(unfinished, split)] for split in splits_there}
     splits = column(unfinished, "split")
-    images = {split: splits.count(split) for split in SPLITS}
+    images = {split: splits.count(split) for split in splits_there}
     whole = {**record, "hash": digest, "images": images, "shards": names, "set_aside": len(aside)}
     _write_aside(unfinished / "set_aside.csv", aside)
     (unfinished / "dataset.json").write_text(_text(whole), encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import Any
 
 from eyechart.corpora.credits import photo_credits
 from eyechart.dataset.dataset import Dataset
-from eyechart.dataset.plan import SPLITS
+from eyechart.dataset.plan import SPLITS, UNTYPED
 
 # Bounds of the hub's size categories and their names.
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -26,7 +26,7 @@ _COLUMNS = {
     "score_raw": "the score as published",
     "score_std": "its published spread",
     "label": "what the exam asks for, by the label map",
-    "split": "train, validation or test",
+    "split": "train, validation or test; untyped: pictures without a label, for quality scores alone",
     "width": "in pixels",
     "height": "in pixels",
     "pixels_sha256": "hash of size and decoded pixels",
@@ -52,7 +52,8 @@ def _front_matter(record: dict[str, Any]) -> dict[str, Any]:
     number = sum(record["images"].values())
     size = next((name for most, name in _SIZES if number < most), "1M<n<10M")
     closed = bool(not_to_be_given_on(record))
-    files = [{"split": split, "path": f"{split}-*.parquet"} for split in SPLITS if record["images"][split]]
+    there = [split for split in _splits(record) if record["images"][split]]
+    files = [{"split": split, "path": f"{split}-*.parquet"} for split in there]
     return {
         "pretty_name": f"Eyechart {record['name']}",
         "license": "other",
@@ -64,6 +65,10 @@ def _front_matter(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _splits(record: dict[str, Any]) -> tuple[str, ...]:
+    return (*SPLITS, UNTYPED) if UNTYPED in record["images"] else SPLITS
+
+
 def _parts(dataset: Dataset, record: dict[str, Any]) -> list[str]:
     images, labels = record["images"], record["label_map"]
     corpora = [one["title"] for one in record["corpora"]]
@@ -72,7 +77,7 @@ def _parts(dataset: Dataset, record: dict[str, Any]) -> list[str]:
     return [
         f"# {record['name']}",
         f"Pictures and the distortion in each, from {_and(corpora + made)}, split by content: "
-        + ", ".join(f"{images[split]} {split}" for split in SPLITS)
+        + ", ".join(f"{images[split]} {split}" for split in _splits(record))
         + f"; {record['set_aside']} set aside with the reason in `set_aside.csv`. Labels are those of the "
         f"label map {labels['name']}, version {labels['version']}: {', '.join(labels['labels'])}.",
         f"Hash over the recipe and every row: `{record['hash']}`. The recipe is in `dataset.json`.",
@@ -123,7 +128,7 @@ def _terms(corpus: dict[str, Any]) -> str:
 def _photo_terms(dataset: Dataset, record: dict[str, Any]) -> str:
     if not record["photos"]:
         return ""
-    contents = {name for split in SPLITS for name in dataset.table(split)["content"].unique()}
+    contents = {name for split in _splits(record) for name in dataset.table(split)["content"].unique()}
     credits = photo_credits(contents) if record["packaged_photos"] else []
     if not credits:
         return "**Photographs of your own**: whether they may be given on is for you to say."

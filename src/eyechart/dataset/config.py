@@ -55,6 +55,9 @@ class DatasetConfig(BaseModel):
         corpora: corpora of rated pictures to put in.
         corpus_crop: side of the one crop taken from each picture of a corpus, at the same place in all that
             share a content; None keeps the pictures whole, as the very bytes of the corpus.
+        keep_untyped: keep the corpora's pictures to which the label map gives no label (all those of corpora
+            without types, such as KonIQ-10k), where their content is for test. They stand in a split of their
+            own, "untyped", which only quality scores use.
         identical: what becomes of a distorted picture of a corpus that equals its reference or cannot be told
             from it (``invisible_psnr``): "leave-out" sets it aside, "clean" makes it one more clean picture.
         split_file: a published split of the corpora by reference (JSON, see ``splits.import_split``); None
@@ -82,6 +85,7 @@ class DatasetConfig(BaseModel):
     name: str = Field(default="nano", pattern=r"^[a-z0-9][a-z0-9_-]*$")
     corpora: tuple[CorpusSource, ...] = ()
     corpus_crop: int | None = Field(default=None, ge=32, le=4096)
+    keep_untyped: bool = False
     identical: Literal["leave-out", "clean"] = "leave-out"
     split_file: Path | None = None
     split_index: int = Field(default=0, ge=0)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from eyechart.dataset.plan import SPLITS
+from eyechart.dataset.plan import SPLITS, UNTYPED
 from eyechart.distort.registry import Pixels
 from eyechart.errors import EyechartError
 
@@ -41,9 +41,9 @@ class Dataset:
         """
         import pyarrow as pa
 
-        from eyechart.dataset.store import COLUMNS
+        from eyechart.dataset.store import COLUMNS, schema
 
-        parts = []
+        parts = [schema().empty_table().select([name for name in COLUMNS if name != "image"])]
         for path in self._shards(split):
             with _opened(path) as file:
                 parts.append(file.read([name for name in COLUMNS if name != "image"]))
@@ -119,7 +119,7 @@ class Dataset:
     def _shards(self, split: str) -> list[Path]:
         from eyechart.dataset.store import shards
 
-        if split not in SPLITS:
+        if split not in (*SPLITS, UNTYPED):
             raise EyechartError(f"there is no split {split!r}", f"splits: {', '.join(SPLITS)}")
         return shards(self.path, split)
 
@@ -146,9 +146,8 @@ def load_dataset(folder: Path) -> Dataset:
         EyechartError: there is none, or it is not whole.
     """
     found = _record(folder)
-    names = [
-        name for split in SPLITS for name in found.get("shards", {}).get(split, [f"{split}-00000.parquet"])
-    ]
+    first = {split: [f"{split}-00000.parquet"] for split in SPLITS}
+    names = [name for own in {**first, **found.get("shards", {})}.values() for name in own]
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
         raise EyechartError(f"{folder} lacks {', '.join(missing)}", "remove it and build the dataset again")

@@ -13,6 +13,9 @@ from eyechart.errors import EyechartError
 from eyechart.taxonomy import CLEAN, LabelMap
 
 SPLITS = ("train", "validation", "test")
+UNTYPED = (
+    "untyped"  # pictures of test contents without a label, where they are kept: for quality scores alone
+)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 
 from eyechart.corpora.contents import content_of
@@ -13,7 +13,7 @@ from eyechart.corpora.corpus import Corpus, Item
 from eyechart.corpora.photos import SetAside
 from eyechart.corpora.read import read_corpus
 from eyechart.dataset.config import DatasetConfig
-from eyechart.dataset.plan import SPLITS
+from eyechart.dataset.plan import SPLITS, UNTYPED
 from eyechart.dataset.splits import PublishedSplit, import_split, split_of
 from eyechart.dataset.take import Batch, name_of
 from eyechart.errors import EyechartError
@@ -84,7 +84,7 @@ def _digest(corpus: Corpus) -> str:
 
 
 def plan_rated(
-    rated: Rated, scenes: Mapping[str, str], labels: LabelMap
+    rated: Rated, scenes: Mapping[str, str], labels: LabelMap, *, keep_untyped: bool = False
 ) -> tuple[list[Batch], list[SetAside]]:
     """Return what to take, in the order in which it will stand in the dataset, and what has no label.
 
@@ -92,20 +92,29 @@ def plan_rated(
         rated: the corpora.
         scenes: the scene of a content, which is its own where it is not named.
         labels: the label map.
+        keep_untyped: keep what has no label in the split ``UNTYPED``, where its content is for test.
     """
     batches: list[Batch] = []
     aside: list[SetAside] = []
     for corpus in rated.corpora:
-        chosen: list[tuple[Item, str]] = []
+        chosen, untyped = list[tuple[Item, str]](), list[tuple[Item, str]]()
         for item in corpus.items:
             label = labels.label(corpus.name, item.distortion)
-            if label is None:
+            if label is None and keep_untyped:
+                untyped.append((item, ""))
+            elif label is None:
                 reason = labels.reason(corpus.name, item.distortion)
                 aside.append(SetAside(name_of(item), f"no label in {labels.name}: {reason}"))
             else:
                 chosen.append((item, label))
         batches += _batches(rated, corpus, chosen, scenes, labels.label(corpus.name, CLEAN) or "")
-    return sorted(batches, key=lambda batch: SPLITS.index(batch.split)), aside
+        for batch in _batches(rated, corpus, untyped, scenes, ""):
+            if batch.split == "test":
+                batches.append(replace(batch, split=UNTYPED))
+            else:
+                told = f"no label in {labels.name}, and its content is for {batch.split}"
+                aside += [SetAside(name_of(item), told) for item, _ in batch.items]
+    return sorted(batches, key=lambda batch: (*SPLITS, UNTYPED).index(batch.split)), aside
 
 
 def _batches(

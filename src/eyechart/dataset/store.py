@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from eyechart.corpora.photos import SetAside
-from eyechart.dataset.plan import SPLITS
+from eyechart.dataset.plan import SPLITS, UNTYPED
 
 SHARD_BYTES = 256 * 2**20  # of pictures; then a new shard begins
 JOURNAL = "journal.jsonl"
@@ -173,7 +173,7 @@ def _journal(folder: Path) -> tuple[int, list[SetAside], set[str]]:
 def column(folder: Path, name: str) -> list[Any]:
     """Return one column of all finished shards."""
     found: list[Any] = []
-    for split in SPLITS:
+    for split in (*SPLITS, UNTYPED):
         for path in shards(folder, split):
             found += pq.read_table(path, columns=[name]).column(name).to_pylist()
     return found

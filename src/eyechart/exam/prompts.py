@@ -32,9 +32,9 @@ def prompt_key(*texts: str) -> str:
     return hashlib.sha256("\x1f".join(texts).encode()).hexdigest()[:16]
 
 
-def write_prompts(run: Run, arm: str, rows: Iterable[PromptRow]) -> None:
-    """Write ``arms/ARM/prompts.parquet``."""
+def write_prompts(run: Run, arm: str, rows: Iterable[PromptRow], name: str = "prompts") -> None:
+    """Write ``arms/ARM/prompts.parquet``, or such a table of another name."""
     import pandas as pd
 
     table = pd.DataFrame(rows, columns=list(PromptRow._fields)).astype({"about": "string"})
-    run.write_table(table, f"arms/{arm}/prompts.parquet")
+    run.write_table(table, f"arms/{arm}/{name}.parquet")

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from eyechart.dataset import Dataset
-from eyechart.dataset.ahead import ahead
-from eyechart.errors import EyechartError
 from eyechart.exam.alone import asked_alone
-from eyechart.exam.answers import Row
-from eyechart.exam.blocks import batches, blocks
+from eyechart.exam.blocks import blocks
 from eyechart.exam.config import ExamConfig
 from eyechart.exam.content_free import colour_of, keep_colour
 from eyechart.exam.engine import Scheme
@@ -24,11 +21,11 @@ from eyechart.exam.processes import Processes
 from eyechart.exam.prompts import write_prompts
 from eyechart.exam.schemes import check_schemes
 from eyechart.exam.shards import IMAGE_COLUMNS, column, finished, remove_unfinished, write_answers
+from eyechart.exam.walk import steps, walk
 from eyechart.plan.exam import took
 from eyechart.plan.run import beside_plan, plan_exam
-from eyechart.progress import track
 from eyechart.runs import Run, peak_rss_mib
-from eyechart.subjects.model import ModelSubject, Pixels
+from eyechart.subjects.model import ModelSubject
 
 SPLIT = "test"
 
@@ -81,11 +78,13 @@ def examine(
     if before:
         say(f"{arm}: {len(before)} of {len(cut)} blocks of images were answered before")
     with processes.together():
-        steps = _steps(table, cut, waiting[processes.number :: processes.count], config.batch)
-        loaded = ahead(partial(_load, dataset, table), steps, workers=1)
-        shown = track(loaded, f"{arm}: exam", len(steps)) if processes.first else loaded
+        wanted = steps(table, cut, waiting[processes.number :: processes.count], config.batch)
         with subject.asking():
-            _answer(run, arm, examiner, shown)
+            walk(
+                *(examiner, table, lambda rows: dataset.images(SPLIT, rows["image_id"]), wanted),
+                partial(write_answers, run, arm),
+                f"{arm}: exam" if processes.first else "",
+            )
     peaks = processes.gather((peak_rss_mib(), _peak_gpu_mib()))
     if processes.first:
         with subject.asking():
@@ -109,52 +108,6 @@ def _keep_engine(
         (image,) = dataset.images(SPLIT, table["image_id"].iloc[:1])
         checked = check_schemes(subject, image, examiner.asks((image.shape[0], image.shape[1])))
         run.write_json({"engine": asdict(checked)}, f"arms/{arm}/exam.json")
-
-
-class _Step(NamedTuple):
-    """One batch of a block: the block's number, rows of the table, whether it is the block's last."""
-
-    number: int
-    places: list[int]
-    last: bool
-
-
-def _steps(table: pd.DataFrame, cut: Sequence[range], numbers: Sequence[int], batch: int) -> list[_Step]:
-    """Return the batches of some blocks."""
-    sizes = list(zip(table["height"], table["width"], strict=True))
-    found = []
-    for number in numbers:
-        parts = batches(cut[number], sizes, batch)
-        found += [_Step(number, places, places is parts[-1]) for places in parts]
-    return found
-
-
-def _load(dataset: Dataset, table: pd.DataFrame, step: _Step) -> tuple[_Step, pd.DataFrame, list[Pixels]]:
-    rows = table.iloc[step.places]
-    return step, rows, dataset.images(SPLIT, rows["image_id"])
-
-
-def _answer(
-    run: Run, arm: str, examiner: Examiner, loaded: Iterable[tuple[_Step, pd.DataFrame, list[Pixels]]]
-) -> None:
-    """Answer batch by batch; write each block when it is complete."""
-    import torch
-
-    answered: list[tuple[int, Row]] = []
-    for step, rows, images in loaded:
-        place = dict(zip(rows["image_id"], step.places, strict=True))
-        try:
-            found = examiner.answer(rows, images)
-        except torch.OutOfMemoryError as error:
-            raise EyechartError(
-                f"the GPU's memory does not hold {len(images)} images with all their questions",
-                "name a smaller --batch and another folder",
-            ) from error
-        answered += [(place[row["image_id"]], row) for row in found]
-        if step.last:
-            answered.sort(key=lambda entry: (*examiner.order_of(entry[1]), entry[0]))
-            write_answers(run, arm, pd.DataFrame([row for _, row in answered]), step.number)
-            answered = []
 
 
 def _took(

@@ -73,13 +73,24 @@ def bootstrap(
     for start in range(0, n, step):
         weights = generator.multinomial(groups, np.full(groups, 1 / groups), size=min(step, n - start))
         drawn.append(statistic((weights @ flat).reshape(-1, *sums.shape[1:])))
-    samples = np.concatenate(drawn)
+    return value, *ends(value, np.concatenate(drawn), groups, level)
+
+
+def ends(value: Floats, samples: Floats, groups: int, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Return the ends of the expanded percentile interval (see :func:`bootstrap`).
+
+    Args:
+        value: the statistic of the data, [...]; where it is NaN the ends are, too.
+        samples: the statistic of the resamples, [m, ...].
+        groups: number of clusters, at least 2.
+        level: of the interval.
+    """
     tail = _expanded_tail(groups, level)
     # A resample without a single image of some class has no value there; it is left out, not counted as zero.
     defined = np.where(np.isnan(samples).all(axis=0), 0.0, samples)
     low, high = np.nanquantile(defined, [tail, 1 - tail], axis=0)
     unknown = np.isnan(value)
-    return value, np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
 
 
 def count_interval(

@@ -13,6 +13,7 @@ from eyechart.measures.comparison import compare_arms
 from eyechart.report.inputs import Inputs
 from eyechart.report.numbers import Number, count, percent, place, points
 from eyechart.report.tables import READOUTS, Tables, pick, records
+from eyechart.report.trust import scores_trusted
 from eyechart.report.where import where_lost
 from eyechart.subjects.capabilities import OPEN_MODEL, capabilities
 
@@ -38,9 +39,7 @@ def answers(inputs: Inputs, tables: Tables) -> list[Answer]:
         _sees(inputs, tables),
         lost,
         repairs,
-        Answer(
-            "Can its scores be trusted?", "Not examined in this run", ("No quality scores were asked for.",)
-        ),
+        Answer("Can its scores be trusted?", *scores_trusted(tables)),
     ]
 
 

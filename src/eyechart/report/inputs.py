@@ -29,6 +29,7 @@ class Inputs:
         every: answers of all arms, also to permuted options and sampled ones.
         answers: those of ``every`` that the headline numbers are of.
         exams: per arm, how it was asked and what that took (exam.json).
+        scores: quality scores of all arms; ``targets``: what each scored picture should get.
         prompts, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
@@ -49,6 +50,8 @@ class Inputs:
     every: pd.DataFrame | None
     answers: pd.DataFrame | None
     exams: dict[str, dict[str, Any]]
+    scores: pd.DataFrame | None
+    targets: pd.DataFrame | None
     prompts: pd.DataFrame | None
     content: pd.DataFrame | None
     distance: pd.DataFrame | None
@@ -84,6 +87,8 @@ def read_inputs(run: Run) -> Inputs:
         every=every,
         answers=answers,
         exams=_json_of_arms(run, arms, "exam.json"),
+        scores=_of_arms(run, [arm for arm in arms if finished(run, arm, "scores")], "scores"),
+        targets=_table(run, "targets.parquet"),
         prompts=_of_arms(run, arms, "prompts.parquet"),
         content=_of_arms(run, arms, "content.parquet"),
         distance=_of_arms(run, arms, "distance.parquet"),

@@ -9,6 +9,7 @@ from eyechart.report.figures import best_arm
 from eyechart.report.inputs import Inputs
 from eyechart.report.order import option_order_part
 from eyechart.report.part import Part
+from eyechart.report.quality_part import quality
 from eyechart.report.repeats import repeats
 from eyechart.report.tables import Tables
 from eyechart.report.wording import wording
@@ -21,6 +22,7 @@ TITLES = {
     "repeats": "Repeats",
     "calibration": "Calibration",
     "yes-no": "Yes or no",
+    "quality": "Quality scores",
     "asked": "How it was asked",
 }
 
@@ -29,7 +31,7 @@ def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
     """Return the sections that the tables allow, in their order: name to part."""
     best = best_arm(tables)
     arms = tuple(dict.fromkeys(arm for arm in ("base", best) if arm in inputs.arms))
-    found = {"asked": asked(inputs.exams, arms)}
+    found = {"quality": quality(tables, arms), "asked": asked(inputs.exams, arms)}
     if "kinds" in tables:
         found = {
             "wordings": wording(tables, arms, 1 / len(inputs.labels)),

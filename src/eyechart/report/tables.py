@@ -12,6 +12,7 @@ from eyechart.measures.accuracy import accuracy_by, by_label, by_level, exam_tab
 from eyechart.measures.comparison import agreement, compare_arms, template_gap
 from eyechart.measures.confusion import confusion
 from eyechart.measures.statistics import cluster_interval
+from eyechart.quality.tables import score_tables
 from eyechart.report.exam_tables import exam_tables
 from eyechart.report.inputs import Inputs
 
@@ -32,7 +33,8 @@ def build_tables(inputs: Inputs) -> Tables:
         exam (per arm, template, readout), kinds (templates of one kind pooled), levels, label_levels,
         recalls, confusion, compare, repairs (every arm against base by the readout that decides), gap,
         agreement, status, baselines, versus_pixels, content, distance, stages, arms (the summary), and those
-        of :func:`eyechart.report.exam_tables.exam_tables`. A table whose part is missing is absent.
+        of :func:`eyechart.report.exam_tables.exam_tables` and of
+        :func:`eyechart.quality.tables.score_tables`. A table whose part is missing is absent.
     """
     tables: Tables = {}
     if inputs.answers is not None:
@@ -43,6 +45,8 @@ def build_tables(inputs: Inputs) -> Tables:
         tables["baselines"] = exam_table(_as_answers(inputs.baselines), inputs.labels)
         if inputs.answers is not None:
             tables["versus_pixels"] = _versus_pixels(inputs.answers, inputs.baselines, inputs.labels)
+    if inputs.scores is not None and inputs.targets is not None:
+        tables |= score_tables(inputs.scores, inputs.targets, inputs.answers)
     if inputs.content is not None:
         tables["content"] = _content(inputs.content)
     if inputs.distance is not None:

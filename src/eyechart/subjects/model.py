@@ -105,9 +105,12 @@ class ModelSubject(Subject):
 
     def prompt(self, question: str, image_size: tuple[int, int]) -> Prompt:
         """Return the prompt of a question for images of one size (height, width in px)."""
+        return self.rendered(self.conversation(question), image_size)
+
+    def rendered(self, text: str, image_size: tuple[int, int]) -> Prompt:
+        """Return the prompt that an exact string (see :meth:`conversation`) is, for images of one size."""
         from eyechart.subjects.entering import image_token_id
 
-        text = self.conversation(question)
         ids, image = self._ids(text, image_size), image_token_id(self.model)
         return Prompt(text, tuple(ids), tuple(i for i, token in enumerate(ids) if token == image))
 
