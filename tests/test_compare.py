@@ -121,7 +121,8 @@ def test_the_command_shows_a_table_and_writes_it(tmp_path: Path) -> None:
     assert "two minus one" in shown.output
     assert "Labels that differ (4 of 12 comparisons)" in shown.output
     assert "too few" not in shown.output
-    assert max(map(len, shown.output.replace(str(csv), "").splitlines())) <= 80
+    assert max(map(len, shown.output.replace(str(tmp_path), "").splitlines())) <= 80
+    assert (tmp_path / "two" / "compare-one.html").is_file()
     assert len(pd.read_csv(csv)) == 16
     refused = CliRunner().invoke(build(), ["compare", folders[0]])
     assert refused.exit_code == 2

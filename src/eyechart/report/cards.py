@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from eyechart.report.inputs import Inputs
-from eyechart.report.series import Series, all_series
+from eyechart.report.series import Series
 from eyechart.report.tables import records
 
 if TYPE_CHECKING:
@@ -68,9 +68,9 @@ class Card:
     others: tuple[Other, ...]
 
 
-def all_cards(inputs: Inputs) -> list[Card]:
+def all_cards(inputs: Inputs, series: Sequence[Series]) -> list[Card]:
     """Return a card for every kept image that has answers, in the order in which they were kept."""
-    kept, answers, series = inputs.gallery, inputs.answers, all_series(inputs)
+    kept, answers = inputs.gallery, inputs.answers
     if kept is None or answers is None:
         return []
     mine = answers[answers["image_id"].isin(kept["image_id"])]

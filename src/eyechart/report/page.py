@@ -25,6 +25,8 @@ from eyechart.runs import Run, writing
 
 _ACCOUNT = "arms/base/endpoint.json"
 _INSIDE = ("fidelity", "distance", "ladder", "content", "tuning")  # sections that need the model itself
+# What the filters of the gallery call a change.
+TURNS = ("mended: wrong before tuning, right now", "spoilt: right before tuning, wrong now")
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def _shown(inputs: Inputs, tables: Tables, card: Any) -> dict[str, Any]:
         "gallery": found,
         "ways": views.WAYS,
         "side": SIDE,
+        "turns": TURNS,
         "credits": photo_credits(set() if inputs.answers is None else set(inputs.answers["content"])),
         "label_map": label_map_shown(inputs.dataset),
         "numbers": numbers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eyechart.report.inputs import Inputs
@@ -15,7 +16,7 @@ class Series:
     Attributes:
         arm, readout: who was asked, and how.
         template: the wording, the first train one with this readout.
-        before: the place of the untuned model's series of the same readout among all, or -1.
+        before: the place of the series of the same readout that it is held against, or -1.
     """
 
     arm: str
@@ -24,8 +25,13 @@ class Series:
     before: int = -1
 
 
-def all_series(inputs: Inputs) -> tuple[Series, ...]:
-    """Return every arm and readout that was asked with a train wording (any wording where there is none)."""
+def all_series(inputs: Inputs, before: Mapping[str, str] | None = None) -> tuple[Series, ...]:
+    """Return every arm and readout that was asked with a train wording (any wording where there is none).
+
+    Args:
+        inputs: the run.
+        before: the arm that each arm is held against; without it that is "base" for all others.
+    """
     if inputs.answers is None:
         return ()
     asked = inputs.answers[["arm", "readout", "template", "template_split"]].drop_duplicates()
@@ -33,8 +39,10 @@ def all_series(inputs: Inputs) -> tuple[Series, ...]:
     first = (train if len(train) else asked).drop_duplicates(["arm", "readout"])
     found = {(row["arm"], row["readout"]): str(row["template"]) for row in records(first)}
     keys = [(arm, name) for arm in inputs.arms for name in READOUTS if (arm, name) in found]
-    before = {readout: i for i, (arm, readout) in enumerate(keys) if arm == "base"}
+    if before is None:
+        before = {arm: "base" for arm in inputs.arms if arm != "base"}
+    places = {key: i for i, key in enumerate(keys)}
     return tuple(
-        Series(arm, readout, found[arm, readout], before.get(readout, -1) if arm != "base" else -1)
+        Series(arm, readout, found[arm, readout], places.get((before.get(arm, ""), readout), -1))
         for arm, readout in keys
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,16 +48,18 @@ class Gallery:
     kept: int
 
 
-def gallery(inputs: Inputs, render: Any) -> Gallery | None:
+def gallery(inputs: Inputs, render: Any, before: Mapping[str, str] | None = None) -> Gallery | None:
     """Return the gallery, or None where no kept image has answers.
 
     Args:
         inputs: the run.
         render: the template of a card.
+        before: see :func:`eyechart.report.series.all_series`.
     """
     if inputs.gallery is None or inputs.answers is None:
         return None
-    cards, series = all_cards(inputs), all_series(inputs)
+    series = all_series(inputs, before)
+    cards = all_cards(inputs, series)
     if not cards:
         return None
     html, room = [], BUDGET

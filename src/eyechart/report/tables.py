@@ -27,7 +27,15 @@ DISTANCES = (
 
 
 def build_tables(inputs: Inputs) -> Tables:
-    """Compute the tables that the run's parts allow, and write each to ``tables/<name>.csv``.
+    """Compute the tables that the run's parts allow, and write each to ``tables/<name>.csv``."""
+    tables = all_tables(inputs)
+    for name, table in tables.items():
+        inputs.run.write_table(table, f"tables/{name}.csv")
+    return tables
+
+
+def all_tables(inputs: Inputs) -> Tables:
+    """Return the tables that the run's parts allow.
 
     Returns:
         exam (per arm, template, readout), kinds (templates of one kind pooled), levels, label_levels,
@@ -54,8 +62,6 @@ def build_tables(inputs: Inputs) -> Tables:
     if inputs.stages is not None:
         tables["stages"] = inputs.stages.sort_values("order", kind="stable", ignore_index=True)
     tables["arms"] = _summary(inputs, tables)
-    for name, table in tables.items():
-        inputs.run.write_table(table, f"tables/{name}.csv")
     return tables
 
 
