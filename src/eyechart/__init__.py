@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eyechart.dataset import DatasetConfig, build_dataset, load_dataset
     from eyechart.errors import EyechartError
+    from eyechart.quality import ScoreConfig
     from eyechart.remote import endpoint_run
     from eyechart.report import build_report
+    from eyechart.scoring import endpoint_score_run, score_run
     from eyechart.single import exam_run
     from eyechart.study import StudyConfig, run_study
     from eyechart.subjects.endpoint import EndpointConfig
@@ -25,14 +27,17 @@ _HOMES = {
     "EndpointConfig": "eyechart.subjects.endpoint",
     "EyechartError": "eyechart.errors",
     "LoadOptions": "eyechart.subjects.options",
+    "ScoreConfig": "eyechart.quality",
     "StudyConfig": "eyechart.study",
     "build_dataset": "eyechart.dataset",
     "build_report": "eyechart.report",
     "endpoint_run": "eyechart.remote",
+    "endpoint_score_run": "eyechart.scoring",
     "exam_run": "eyechart.single",
     "load_dataset": "eyechart.dataset",
     "load_subject": "eyechart.subjects.loading",
     "run_study": "eyechart.study",
+    "score_run": "eyechart.scoring",
     "tune_run": "eyechart.tuning",
 }
 __all__ = [
@@ -40,14 +45,17 @@ __all__ = [
     "EndpointConfig",
     "EyechartError",
     "LoadOptions",
+    "ScoreConfig",
     "StudyConfig",
     "build_dataset",
     "build_report",
     "endpoint_run",
+    "endpoint_score_run",
     "exam_run",
     "load_dataset",
     "load_subject",
     "run_study",
+    "score_run",
     "tune_run",
 ]
 

@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam import ExamConfig
-from eyechart.exam.processes import refuse_several
+from eyechart.exam.processes import Processes, refuse_several
 from eyechart.inside import BASE, InsideConfig, remove_states
 from eyechart.progress import track
+from eyechart.quality import ScoreConfig
 from eyechart.runs import Run
 from eyechart.subjects.names import resolve
 from eyechart.subjects.options import LoadOptions
@@ -38,6 +39,9 @@ class StudyConfig(BaseModel):
     inside: InsideConfig = InsideConfig()
     inside_arms: tuple[str, ...] = ("base", "vision+projector")
     content_scenes: PositiveInt = 84
+    score: ScoreConfig | None = ScoreConfig(
+        templates=("level-rate", "level-list", "level-photo", "q-align", "q-bench"), images=120
+    )
     keep_checkpoints: bool = False
 
     @classmethod
@@ -50,6 +54,7 @@ class StudyConfig(BaseModel):
             "inside": InsideConfig(train_images=320, every=15),
             "inside_arms": ("base",),
             "content_scenes": 48,
+            "score": None,
         }
         return cls(**{**small, **changes})
 
@@ -111,11 +116,16 @@ def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: C
         say(f"{name}: done before")
         return
     from eyechart.arms import examine_arm, look_at, tuned_subject
+    from eyechart.quality.run import score
 
     say(f"{name}: {'tuning, ' if name != 'base' else ''}exam, inside")
     subject = tuned_subject(run, name, config, dataset)
     with run.timer(f"{name}: exam"):
         examine_arm(run, name, config, dataset, subject, say=say)
+    if config.score is not None:
+        with run.timer(f"{name}: scores"):
+            alone = Processes()
+            score(run, name, subject, dataset, config.score, seed=config.seed, processes=alone, say=say)
     with run.timer(f"{name}: inside"):
         look_at(run, name, config, dataset, subject, say)
     if not config.keep_checkpoints:
@@ -128,6 +138,7 @@ def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: C
 def study_report(run: Run, say: Callable[[str], None]) -> Path:
     """Write the report of a run, and say what its exams found."""
     from eyechart.exam.console import exam_summary, rendered
+    from eyechart.quality.console import score_summary
     from eyechart.report import build_report
     from eyechart.report.inputs import read_inputs
 
@@ -137,5 +148,7 @@ def study_report(run: Run, say: Callable[[str], None]) -> Path:
     inputs = read_inputs(run)
     if inputs.every is not None:
         say(rendered(exam_summary(inputs.every, inputs.labels)))
+    if inputs.scores is not None:
+        say(score_summary(run.read_table("tables/score_agreement.csv")))
     say(f"open {page}")
     return page
