@@ -63,7 +63,8 @@ def made_steps() -> Iterator[list[str]]:
     steps = {
         "first.parquet": Step(step("first")),
         "nothing.parquet": Step(step("nothing"), asks=True, needs=("first.parquet",)),
-        "last.parquet": Step(step("last"), needs=("nothing.parquet",)),
+        "last.parquet": Step(step("last"), needs=("first.parquet",)),
+        "after.parquet": Step(step("after"), needs=("nothing.parquet",)),
         "apart.parquet": Step(step("apart")),
     }
     with patch.dict(STEPS, steps, clear=True):
@@ -85,17 +86,32 @@ def test_the_states_are_those_of_the_table(run: Run, internvl: ModelSubject, dat
 def test_steps_are_made_once_in_their_order_and_timed(
     run: Run, internvl: ModelSubject, dataset: Dataset, made_steps: list[str]
 ) -> None:
-    files = steps_of(["last", "apart"])
-    assert files == ("first.parquet", "nothing.parquet", "last.parquet", "apart.parquet")
+    files = steps_of(["last", "after"])
+    assert files == ("first.parquet", "nothing.parquet", "last.parquet", "after.parquet")
     assert steps_of(["apart"]) == ("apart.parquet",)
     look_inside(look(run, internvl, dataset), files)
-    assert made_steps == ["first", "nothing", "last", "apart"]
+    assert made_steps == ["first", "nothing", "last"]
     assert "base: inside: nothing does not apply" in TOLD
+    assert "base: inside: after does not apply: it needs nothing" in TOLD
     assert not run.has("arms/base/nothing.parquet")
     stages = {entry["stage"] for entry in run.read_json("timings.json")}
     assert {"base: inside: first", "base: inside: last", "base: inside: reading test images"} <= stages
     look_inside(look(run, internvl, dataset), files)
-    assert made_steps[4:] == ["nothing"]  # which leaves no file
+    assert made_steps[3:] == ["nothing"]  # which leaves no file
+
+
+def test_a_step_without_its_tokens_is_left_out_with_the_reason(
+    run: Run, internvl: ModelSubject, dataset: Dataset
+) -> None:
+    def make(look: Look) -> pd.DataFrame:
+        return pd.DataFrame({"tokens": [len(look.states.tokens(PROJECTED)[0])]})
+
+    with patch.dict(STEPS, {"all.parquet": Step(make)}, clear=True):
+        look_inside(look(run, internvl, dataset, tokens=False), ["all.parquet"])
+        look_inside(look(run, internvl, dataset, "projector"), ["all.parquet"])
+    assert "base: inside: all does not apply: the tokens of 'projector output' are not kept" in "".join(TOLD)
+    assert not run.has("arms/base/all.parquet")
+    assert run.has("arms/projector/all.parquet")
 
 
 def test_a_step_that_is_not_there_is_told() -> None:

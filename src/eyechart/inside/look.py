@@ -26,7 +26,7 @@ from eyechart.inside.maps import maps
 from eyechart.inside.reading import read_states
 from eyechart.inside.shapley import attribution, swapping
 from eyechart.inside.stages import probes, stages
-from eyechart.inside.store import States
+from eyechart.inside.store import NotKeptError, States
 from eyechart.inside.verdict import rungs, verdict
 from eyechart.runs import Run, flatten
 from eyechart.subjects.model import ModelSubject
@@ -247,14 +247,25 @@ def look_inside(look: Look, files: Sequence[str] = tuple(STEPS)) -> None:
     for file in files:
         if look.run.has(look.file(file)):
             continue
-        name = Path(file).stem
-        look.say(f"{look.arm}: inside: {name}")
-        with look.run.timer(f"{look.arm}: inside: {name}"):
-            made = STEPS[file].make(look)
+        name = f"{look.arm}: inside: {Path(file).stem}"
+        look.say(name)
+        with look.run.timer(name):
+            made, why = _made(look, file)
         if made is None:
-            look.say(f"{look.arm}: inside: {name} does not apply")
+            look.say(f"{name} does not apply{why}")
         else:
             look.run.write_table(made, look.file(file))
+
+
+def _made(look: Look, file: str) -> tuple[pd.DataFrame | None, str]:
+    """Return a step's table; or None, with the reason where one is known."""
+    absent = [Path(need).stem for need in STEPS[file].needs if not look.run.has(look.file(need))]
+    if absent:
+        return None, f": it needs {', '.join(absent)}"
+    try:
+        return STEPS[file].make(look), ""
+    except NotKeptError as why:
+        return None, f": {why.what}; {why.remedy}"
 
 
 def remove_states(run: Run, arm: str) -> None:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import torch
 
 
+class NotKeptError(EyechartError):
+    """The tokens of a stage are not kept, by the settings or since the family has no such stage."""
+
+
 @dataclass(frozen=True)
 class States:
     """States that were read once.
@@ -56,11 +60,11 @@ class States:
         """Return each image's states at a stage, float32 [tokens, width], read when asked for.
 
         Raises:
-            EyechartError: the tokens of this stage are not kept.
+            NotKeptError: the tokens of this stage are not kept.
         """
         if stage not in self.kept:
             told = f"kept are those of {', '.join(self.kept)}" if self.kept else "this look keeps none"
-            raise EyechartError(f"the tokens of {stage!r} are not kept", told)
+            raise NotKeptError(f"the tokens of {stage!r} are not kept", told)
         return Tokens(self._shards(), stage, self.block, len(self.image_ids))
 
     @property
