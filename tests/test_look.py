@@ -12,7 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from eyechart.cli.main import build
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.errors import EyechartError
 from eyechart.inside import STEPS, InsideConfig, Look, look_inside, steps_of
@@ -259,3 +261,23 @@ def test_inside_takes_up_an_exam_and_leaves_no_states(
     assert (base / "DONE").is_file()
     assert not (base / "states").exists()
     assert (tmp_path / "run" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--only", "lens,prob"], "no step 'prob'\n  did you mean probes"),
+        (["--images", "0"], "--images: Input should be greater than 0"),
+        (["--precision", "float8"], "--precision: Input should be 'float32' or 'bfloat16'"),
+        (["--template", "exam"], "'exam' is no single question"),
+        (["--base", "nanno"], "did you mean nano"),
+    ],
+)
+def test_mistakes_are_told_before_work(
+    options: list[str], told: str, folders: tuple[str, str], dataset: Dataset, tmp_path: Path
+) -> None:
+    command = ["inside", folders[0], str(dataset.path), "--out", str(tmp_path / "run"), *options]
+    found = CliRunner().invoke(build(), command)
+    assert found.exit_code != 0
+    assert told in f"{found.stderr}{found.exception}"
+    assert not list(tmp_path.rglob("*.parquet"))

@@ -16,11 +16,13 @@ from eyechart.exam import ExamConfig
 from eyechart.exam.processes import Processes, joined
 from eyechart.exam.shards import write_answers
 from eyechart.inside import BASE, STEPS, InsideConfig, Look, look_inside, remove_states, steps_of
+from eyechart.inside.choice import template_of
 from eyechart.runs import Run
 from eyechart.study import StudyConfig, file_dataset, study_report
 from eyechart.subjects.capabilities import Capability, require
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.names import resolve
 from eyechart.subjects.options import LoadOptions
 from eyechart.templates import load_templates
 
@@ -94,7 +96,9 @@ def inside_run(
     arms = {BASE: subject} if base is None else {BASE: base, TUNED: subject}
     for name in arms.values():
         require(name, Capability.VISUAL_TOKENS, Capability.STAGES)
+        resolve(name)  # a mistake in names is told before anything is computed
     files = steps_of(only)
+    template_of(settings.template)
     found, plan = _planned(arms, dataset, seed, _AS_USUAL, load)
     with joined() as processes:
         run, subjects, told = _begun(arms, found, out, plan, load, processes, say)
