@@ -67,7 +67,8 @@ def test_every_bend_leaves_its_file(run: Path) -> None:
         assert {"probe", "shuffled", "pixels"} == set(
             pd.read_parquet(run / "arms" / arm / "stages.parquet")["kind"]
         )
-    assert not list(run.glob("arms/*/checkpoint"))  # not kept unless asked for
+    for large in ("checkpoint", "states"):  # not kept unless asked for
+        assert not list(run.glob(f"arms/*/{large}"))
 
 
 def test_each_arm_changed_its_components_alone(run: Path) -> None:

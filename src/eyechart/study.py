@@ -13,6 +13,7 @@ from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam import ExamConfig
 from eyechart.exam.processes import Processes, refuse_several
 from eyechart.inside import BASE, InsideConfig, remove_states
+from eyechart.inside.choice import template_of
 from eyechart.progress import track
 from eyechart.quality import ScoreConfig
 from eyechart.runs import Run
@@ -75,6 +76,7 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
         if arm_of(name).train:  # a mistake in the names is told before anything is computed
             config.load.refuse_tuning()
     resolve(config.subject)
+    template_of(config.inside.template)
     run = Run.create(out, config.model_dump(mode="json"))
     say("dataset: pictures and their distortions, split by content")
     with run.timer("dataset"):
