@@ -36,4 +36,4 @@ def _sit(subject: str, dataset: str, out: str, processes: Processes) -> None:
 
 if __name__ == "__main__":
     with joined() as together:
-        _sit(*sys.argv[1:], together)  # type: ignore[call-arg]
+        _sit(sys.argv[1], sys.argv[2], sys.argv[3], together)

@@ -11,6 +11,7 @@ from eyechart.quality.bias import bias
 from eyechart.quality.contradiction import CASES, contradictions
 from eyechart.quality.spread import spread_over_repeats, spread_over_templates
 from eyechart.quality.tables import named, score_tables
+from eyechart.report.tables import records
 from eyechart.seeds import rng
 
 
@@ -22,10 +23,11 @@ def test_a_planted_bias_is_found_and_no_other() -> None:
     wanted = world.targets(contents=20)
     scored = world.scores(wanted, templates=("one",), bias={"blur": 0.25}, noise=0.05)
     table = bias(whole(scored, wanted))[0]
-    mine = table[table["by"] == "label"].set_index("group")
-    assert mine.loc["blur", "bias_low"] > 0
-    assert mine.loc["blur", "p_holm"] < 0.001
-    others = mine.drop("blur")
+    mine = table[table["by"] == "label"]
+    (blur,) = records(mine[mine["group"] == "blur"])
+    assert blur["bias_low"] > 0
+    assert blur["p_holm"] < 0.001
+    others = mine[mine["group"] != "blur"]
     assert (others["bias"] < 0).all()  # beside the others, which the curve was fitted to as well
     assert abs((mine["bias"] * mine["n"]).sum()) < 1e-3 * mine["n"].sum()
 
@@ -43,8 +45,9 @@ def test_bias_changes_are_paired_with_base() -> None:
     wanted = world.targets(contents=20)
     base = world.scores(wanted, templates=("one",), noise=0.05)
     tuned = world.scores(wanted, arms=("vision",), templates=("one",), noise=0.05, bias={"jitter": -0.3})
-    changes = bias(whole(pd.concat([base, tuned]), wanted))[1].set_index("group")
-    assert changes.loc["jitter", "change_high"] < 0
+    changes = bias(whole(pd.concat([base, tuned]), wanted))[1]
+    (jitter,) = records(changes[changes["group"] == "jitter"])
+    assert jitter["change_high"] < 0
     assert set(changes["arm"]) == {"vision"}
 
 
@@ -107,7 +110,7 @@ def test_names_and_scores_in_order_do_not_contradict() -> None:
     wanted = world.targets(contents=12, images=10)
     scored = world.scores(wanted, templates=("one",), noise=0.0)
     calls = np.where(wanted["target"] > wanted["target"].median(), "clean", "noise")
-    table = whole(scored, wanted).merge(named(world.answers(wanted, list(calls))), on=["arm", "image_id"])
+    table = whole(scored, wanted).merge(named(world.answers(wanted, calls)), on=["arm", "image_id"])
     found = contradictions(table, "clean")
     assert (found["rate"] == 0).all()
     unrelated = np.where(rng(0, "coin").random(len(wanted)) < 0.5, "clean", "noise")
@@ -121,5 +124,5 @@ def test_tables_need_no_exam() -> None:
     found = score_tables(world.scores(wanted), wanted)
     assert "score_contradictions" not in found
     assert set(found) == {"score_points", "score_agreement", "score_bias", "score_spread"}
-    with_names = score_tables(world.scores(wanted), wanted, world.answers(wanted, wanted["label"].tolist()))
+    with_names = score_tables(world.scores(wanted), wanted, world.answers(wanted, wanted["label"]))
     assert set(with_names["score_bias"]["by"]) == {"label", "distortion", "named"}

@@ -182,7 +182,7 @@ def test_scores_added_to_an_exam_are_held_against_its_names(
 ) -> None:
     from eyechart.exam import ExamConfig
 
-    quiet, run = [].append, Run(tmp_path / "run")
+    quiet, run = list[str]().append, Run(tmp_path / "run")
     asked = ExamConfig(templates=("main-distortion",), readouts=("choose",))
     ec.exam_run(saved, dataset.path, run.path, seed=0, exam=asked, say=quiet)
     before = (run.path / "report.html").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from eyechart.quality.spoken import level_worths, spoken
 from eyechart.quality.template import load_scoring, scoring_sets
 
 FIVE, HUNDRED = load_scoring(("number-five", "number-hundred"))
-(ALIGN,) = load_scoring("q-align")
+(ALIGN,) = load_scoring("q-align-five")
 
 
 @pytest.mark.parametrize("name", scoring_sets())
@@ -146,4 +146,4 @@ def test_two_templates_of_one_id_are_told(tmp_path: Path) -> None:
     path = tmp_path / "twice.yaml"
     path.write_text(yaml.safe_dump({"templates": [entry]}), encoding="utf-8")
     with pytest.raises(EyechartError, match="stands twice"):
-        load_scoring(("q-align", path))
+        load_scoring(("q-align-five", path))

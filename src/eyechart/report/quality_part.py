@@ -13,7 +13,7 @@ from eyechart.report.numbers import Number, decimal, percent
 from eyechart.report.part import Part, called, grid, number_of, plain_cell, ranked, share_cell
 from eyechart.report.quality_figures import bias_figure, scatter_figure, wordings_figure
 from eyechart.report.tables import Tables, records
-from eyechart.report.trust import first_way, scores_trusted, shown
+from eyechart.report.trust import first_way, further, shown
 from eyechart.report.views import Grid
 
 _READING = (
@@ -44,11 +44,11 @@ def quality(tables: Tables, arms: Sequence[str]) -> Part | None:
     return Part(
         lead=_sentence(rows[0]),
         reading=_READING.format(target=target),
-        also=(*(_sentence(row) for row in rows[1:]), *scores_trusted(tables)[1][1:]),
+        also=(*(_sentence(row) for row in rows[1:]), *(told for _, told in further(tables, rows[0]))),
         notes=() if kinds == {OPINION} else (_STAND_IN.format(told=TOLD),),
         figures=tuple(_figures(tables, rows)),
         grids=tuple(_grids(tables, arms)),
-        folded=tuple(_folded(tables, arms)),
+        folded=tuple(_folded(tables, arms, rows[0])),
     )
 
 
@@ -84,13 +84,22 @@ def _grids(tables: Tables, arms: Sequence[str]) -> Iterator[Grid]:
         yield _repeats(tables["score_repeats"], arms)
 
 
-def _folded(tables: Tables, arms: Sequence[str]) -> Iterator[Grid]:
+def _folded(tables: Tables, arms: Sequence[str], first: dict[str, Any]) -> Iterator[Grid]:
+    """Yield the biases by the first way; those by the others are in the csv tables."""
     for by, name in (("label", "true label"), ("named", "label that it names"), ("distortion", "true type")):
-        table = tables.get("score_bias", pd.DataFrame(columns=["by"]))
-        if (table["by"] == by).any():
+        table = _of_way(tables.get("score_bias"), first)
+        if len(table) and (table["by"] == by).any():
             yield _bias(table[table["by"] == by], arms, name)
-    if "score_bias_changes" in tables:
-        yield _moved(tables["score_bias_changes"], arms)
+    if len(moved := _of_way(tables.get("score_bias_changes"), first)):
+        yield _moved(moved, arms)
+
+
+def _of_way(table: pd.DataFrame | None, first: dict[str, Any]) -> pd.DataFrame:
+    """Return the rows of a table that are of one template and readout, of all arms."""
+    if table is None:
+        return pd.DataFrame()
+    keys = ["template", "readout"]
+    return table[(table[keys] == [first[key] for key in keys]).all(axis=1)]
 
 
 def _way(row: dict[str, Any]) -> str:

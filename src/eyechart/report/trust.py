@@ -35,12 +35,15 @@ def scores_trusted(tables: Tables) -> tuple[str, tuple[str, ...]]:
         f"Untuned, {row['template']}: rank correlation with {against} {shown(srcc)} on {row['n']} images; "
         f"{_FOLLOWS[follows]}."
     )
-    flaws = []
-    for flaw, reason in (*_bias(tables, row), *_wording(tables), *_contradictions(tables, row)):
-        flaws += [flaw] if flaw else []
-        reasons.append(reason)
-    reasons += _tuned(tables, row, against)
-    return _verdict(follows, flaws, opinion), tuple(reasons)
+    found = further(tables, row)
+    reasons += [reason for _, reason in found]
+    return _verdict(follows, [flaw for flaw, _ in found if flaw], opinion), tuple(reasons)
+
+
+def further(tables: Tables, row: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what else is known of the scores of one way: the fault ("" for none) and a sentence on it."""
+    parts = (_bias(tables, row), _wording(tables), _contradictions(tables, row), _tuned(tables, row))
+    return [found for part in parts for found in part]
 
 
 def _verdict(follows: str, flaws: list[str], opinion: bool) -> str:
@@ -140,7 +143,8 @@ def _contradictions(tables: Tables, row: dict[str, Any]) -> Iterator[tuple[str, 
         )
 
 
-def _tuned(tables: Tables, row: dict[str, Any], against: str) -> Iterator[str]:
+def _tuned(tables: Tables, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    against = "opinion scores" if row["target_kind"] == OPINION else "the stand-in"
     best = best_arm(tables)
     found = pick(
         tables.get("score_changes"),
@@ -153,4 +157,4 @@ def _tuned(tables: Tables, row: dict[str, Any], against: str) -> Iterator[str]:
         change = number_of(found, "srcc")
         words = {"above": "better", "below": "worse", "cannot tell": "cannot tell a change"}
         told = f"After tuning {best}, the correlation with {against} moves by {shown(change)}"
-        yield f"{told}: {words[place(change, 0)]}."
+        yield "", f"{told}: {words[place(change, 0)]}."

@@ -1,0 +1,78 @@
+"""The report's section on quality scores, and the fourth answer of its first screen."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+import score_fixture as world
+
+from eyechart.quality.tables import score_tables
+from eyechart.report.page import Section, environment
+from eyechart.report.quality_part import quality
+from eyechart.report.tables import Tables
+from eyechart.report.trust import scores_trusted
+
+ARMS = ("base", "vision")
+TEMPLATES = ("one", "two", "three")
+BLUR = {"blur": 0.35}
+
+
+def tables(kind: str = "opinion", noise: float = 0.05, sign: int = 1, bias: bool = False) -> Tables:
+    """Return the tables of an untuned arm, and of one that is free of noise."""
+    wanted = world.targets(contents=20, kind=kind)
+    own = BLUR if bias else None
+    base = world.scores(wanted, templates=TEMPLATES, noise=noise, bias=own)
+    base["score"] = sign * base["score"]
+    tuned = world.scores(wanted, arms=("vision",), templates=TEMPLATES, noise=0.01)
+    calls = wanted["label"]
+    answers = pd.concat([world.answers(wanted, calls, arm) for arm in ARMS])
+    found = score_tables(pd.concat([base, tuned]), wanted, answers)
+    shares = {f"train_{readout}": [0.1, 0.8] for readout in ("choose", "generate", "yes-no")}
+    return found | {"arms": pd.DataFrame({"arm": ARMS, **shares})}
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        ({}, "They follow quality; no fault found"),
+        ({"kind": "stand-in"}, "They follow a stand-in for quality; no fault found"),
+        ({"sign": -1}, "No, they run against quality"),
+        ({"noise": 20.0}, "Cannot tell that they follow quality"),
+        ({"bias": True}, "In part: they follow quality, but are biased by distortion"),
+        ({"noise": 0.4}, "In part: they follow quality, but are dependent on the wording"),
+    ],
+)
+def test_the_verdict_follows_from_the_intervals(given: dict[str, object], verdict: str) -> None:
+    told, reasons = scores_trusted(tables(**given))  # type: ignore[arg-type]
+    assert told.startswith(verdict)
+    assert any("After tuning vision" in reason for reason in reasons)
+    stands_in = any("full-reference stand-in (SSIM" in reason for reason in reasons)
+    assert stands_in == (given.get("kind") == "stand-in")
+
+
+def test_a_bias_against_the_stand_in_is_told_and_not_held_against_the_subject() -> None:
+    told, reasons = scores_trusted(tables("stand-in", bias=True))
+    assert "biased" not in told
+    assert any("whose own bias by distortion is in this" in reason for reason in reasons)
+
+
+def test_nothing_asked_is_said_with_the_command() -> None:
+    told, reasons = scores_trusted({})
+    assert told == "Not examined in this run"
+    assert "eyechart score" in reasons[0]
+    assert quality({}, ARMS) is None
+
+
+def test_the_section_shows_figures_and_names_the_stand_in() -> None:
+    part = quality(tables("stand-in"), ARMS)
+    assert part is not None
+    page = environment().get_template("part.html.j2").render(section=Section("quality", "Q", part=part))
+    assert page.count("<svg") == 3
+    assert "This dataset has no opinion scores" in page
+    assert "stand-in (SSIM), not opinion" in part.figures[0].caption
+    assert "NaN" not in page
+    assert " nan" not in page
+    of_opinion = quality(tables(), ARMS)
+    assert of_opinion is not None
+    assert of_opinion.notes == ()
+    assert "stand-in" not in of_opinion.figures[0].caption
