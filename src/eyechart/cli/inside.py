@@ -17,6 +17,14 @@ def add(app: typer.Typer) -> None:
     app.command()(inside)
 
 
+def _self_check(out: Path | None) -> None:
+    """Examine the verdict itself, and nothing else."""
+    if out is not None:
+        from eyechart.inside.self_check import self_check
+
+        raise typer.Exit(0 if self_check(out, say=typer.echo) else 1)
+
+
 @takes_load_options
 def inside(
     subject: Name,
@@ -54,6 +62,15 @@ def inside(
         int | None, typer.Option(help="Images that pass the model at a time; 32 by default.")
     ] = None,
     keep_states: Annotated[bool, typer.Option(help="Leave the states in the run when all is done.")] = False,
+    self_check: Annotated[
+        Path | None,
+        typer.Option(
+            is_eager=True,
+            callback=_self_check,
+            help="Plant known faults into the built-in subject, tuned in this folder, and demand the right "
+            "verdict of each; no subject and no dataset are named. The same command resumes it.",
+        ),
+    ] = None,
 ) -> None:
     """Measure where the distortion is readable inside, and how near the visual tokens lie to the words.
 

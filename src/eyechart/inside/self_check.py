@@ -1,0 +1,170 @@
+"""The instrument examined: the verdicts on a subject that sees, with faults that are known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from eyechart.inside.competent import DATASET, EXAM, INSIDE, SEED, TUNE, competent_subject, known
+from eyechart.inside.kept import OVERALL, measure
+from eyechart.inside.look import Look, look_inside, remove_states
+from eyechart.inside.plants import NO_FAULT, Known, Plant, all_plants
+from eyechart.inside.rungs import sheet
+from eyechart.inside.verdict import verdicts
+from eyechart.progress import track
+from eyechart.runs import Run
+from eyechart.seeds import rng
+
+if TYPE_CHECKING:
+    from eyechart.dataset import Dataset
+    from eyechart.subjects.model import ModelSubject
+
+RESULT = "self_check.json"
+_HEALTHY = "base"  # the arm of the run that has no fault
+_STEPS = ("probes.parquet", "rungs.parquet", "verdict.parquet")
+_SUBSETS = 6  # of the test contents, on which the healthy subject is judged again
+
+
+def self_check(out: Path, only: Sequence[str] = (), say: Callable[[str], None] = print) -> bool:
+    """Plant each fault, judge the subject, and compare with the verdict that was written down beside it.
+
+    Everything is kept in ``out`` as it is made; the same command goes on where it was stopped.
+
+    Args:
+        out: the folder.
+        only: names of faults; all by default.
+        say: where progress and the table are told.
+
+    Returns:
+        Whether every verdict is right. ``self_check.json`` holds them all.
+    """
+    settings = {"dataset": DATASET, "tune": TUNE, "exam": EXAM, "inside": INSIDE}
+    plan = {name: value.model_dump(mode="json") for name, value in settings.items()}
+    run = Run.create(out / "run", {"subject": "nano", "seed": SEED, **plan})
+    subject, dataset = competent_subject(out, say)
+    look = _look(run, _HEALTHY, subject, dataset, say)
+    facts = known(subject, dataset, look.question)
+    plants = [plant for plant in all_plants(dataset.labels) if not only or plant.name in only]
+    found = []
+    for plant in track(plants, "planting faults", len(plants)):
+        arm = arm_name(plant)
+        judged = _judged(run, arm, plant, subject, dataset, facts, say)
+        found.append(compared(plant, judged))
+        say(told(found[-1]))
+    if run.has(look.file("probes.parquet")):
+        found += _subsets(look)
+    run.write_json({"right": all(one["right"] for one in found), "plants": found}, RESULT)
+    say(_table(found))
+    return all(one["right"] for one in found)
+
+
+def arm_name(plant: Plant) -> str:
+    """Return the arm of the run that a fault is filed under."""
+    return _HEALTHY if not plant.part else re.sub("[^a-z0-9]+", "-", plant.name.lower()).strip("-")
+
+
+def compared(plant: Plant, judged: pd.DataFrame) -> dict[str, Any]:
+    """Hold verdicts against what is true of a fault.
+
+    Args:
+        plant: the fault.
+        judged: what :func:`eyechart.inside.verdict.verdicts` returned.
+    """
+    scopes = {}
+    for row in judged.to_dict("records"):
+        expected = plant.expected(str(row["scope"]))
+        right = not expected or row["verdict"] in expected
+        scopes[str(row["scope"])] = {
+            "expected": list(expected),
+            "found": row["verdict"],
+            "right": right,
+            "sentence": row["sentence"],
+        }
+    return {
+        "plant": plant.name,
+        "because": plant.because,
+        "right": all(scope["right"] for scope in scopes.values()),
+        "scopes": scopes,
+    }
+
+
+def told(found: dict[str, Any]) -> str:
+    """Return what was found of one fault, in lines."""
+    lines = [f"{found['plant']}: {'right' if found['right'] else 'WRONG'}"]
+    for scope, one in found["scopes"].items():
+        if scope == OVERALL or not one["right"]:
+            expected = " or ".join(one["expected"]) or "any"
+            lines.append(f"  {scope}: expected {expected}; found {one['sentence']}")
+    return "\n".join(lines)
+
+
+def _look(run: Run, arm: str, subject: ModelSubject, dataset: Dataset, say: Callable[[str], None]) -> Look:
+    return Look.of(run, arm, subject, dataset, INSIDE, SEED, say=say)
+
+
+def _judged(
+    run: Run,
+    arm: str,
+    plant: Plant,
+    subject: ModelSubject,
+    dataset: Dataset,
+    facts: Known,
+    say: Callable[[str], None],
+) -> pd.DataFrame:
+    """Examine the subject with a fault, look inside it, and return the verdicts."""
+    from eyechart.exam.processes import Processes
+    from eyechart.exam.run import examine
+
+    look = _look(run, arm, subject, dataset, say)
+    if not run.has(look.file("verdict.parquet")):
+        with plant.planted(subject, facts), run.timer(arm):
+            examine(run, arm, subject, dataset, EXAM, seed=SEED, processes=Processes(), say=say)
+            if plant.part == "answers":  # nothing that a probe sees is touched
+                run.write_table(
+                    run.read_table(f"arms/{_HEALTHY}/probes.parquet"), look.file("probes.parquet")
+                )
+            look_inside(look, _STEPS)
+        remove_states(run, arm)
+    return look.found("verdict.parquet")
+
+
+def _subsets(look: Look) -> list[dict[str, Any]]:
+    """Judge the healthy subject on halves of the test contents."""
+    images = sheet(look.found("probes.parquet"), look.answers, look.template, look.labels)
+    healthy, found = all_plants(look.labels)[0], []
+    for seed in range(_SUBSETS):
+        contents = rng(SEED, "subset", seed).permutation(int(images.content.max()) + 1)
+        rows = np.isin(images.content, contents[: len(contents) // 2])
+        judged = verdicts(measure(images.of(rows), seed))
+        one = compared(healthy, judged)
+        scopes = one["scopes"] | {OVERALL: one["scopes"][OVERALL] | {"expected": list(NO_FAULT)}}
+        scopes[OVERALL]["right"] = scopes[OVERALL]["found"] in NO_FAULT
+        right = all(scope["right"] for scope in scopes.values())
+        found.append(
+            one | {"plant": f"none, half {seed + 1} of the contents", "scopes": scopes, "right": right}
+        )
+    return found
+
+
+def _table(found: Sequence[dict[str, Any]]) -> str:
+    """Return the table that the terminal shows."""
+    from rich.table import Table
+
+    from eyechart.exam.console import rendered
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("fault", "overall", "labels as expected", "right?"):
+        table.add_column(name)
+    for one in found:
+        labels = {scope: row for scope, row in one["scopes"].items() if scope != OVERALL}
+        right = sum(row["right"] for row in labels.values())
+        overall = one["scopes"][OVERALL]["found"]
+        table.add_row(one["plant"], overall, f"{right} of {len(labels)}", "yes" if one["right"] else "NO")
+    wrong = [one["plant"] for one in found if not one["right"]]
+    summary = f"{len(found) - len(wrong)} of {len(found)} right"
+    return rendered([table, summary])
