@@ -41,7 +41,7 @@ class StudyConfig(BaseModel):
     inside_arms: tuple[str, ...] = ("base", "vision+projector")
     content_scenes: PositiveInt = 84
     score: ScoreConfig | None = ScoreConfig(
-        templates=("level-rate", "level-list", "level-photo", "q-align", "q-bench"), images=120
+        templates=("level-rate", "level-list", "level-photo", "q-align-five", "q-bench-pair"), images=120
     )
     keep_checkpoints: bool = False
 
