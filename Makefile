@@ -1,6 +1,6 @@
 # Fresh machine: `make study` or `make test` sets up .venv once, then works offline.
 .DEFAULT_GOAL := help
-.PHONY: help study test lint
+.PHONY: help study test lint docs
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -26,6 +26,10 @@ lint: $(VENV)/.dev  ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: $(VENV)/.dev  ## Build the documents as a site into build/docs; a broken link is an error
+	@$(BIN)/sphinx-build -W --keep-going -q docs build/docs
+	@echo "open build/docs/index.html"
 
 $(BIN)/python:
 	@if [ -z "$(PYTHON)" ]; then \
