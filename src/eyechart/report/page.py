@@ -15,6 +15,7 @@ from eyechart.report.figures import all_figures, best_arm
 from eyechart.report.gallery import SIDE
 from eyechart.report.inputs import Inputs, read_inputs
 from eyechart.report.labels import label_map_shown
+from eyechart.report.markdown import as_markdown
 from eyechart.report.part import Part
 from eyechart.report.parts import TITLES, all_parts
 from eyechart.report.render import environment, policy, script
@@ -49,7 +50,7 @@ class Section:
 
 
 def build_report(run: Path) -> Path:
-    """Compute a run's tables, write its ``report.html`` and return that file's path.
+    """Compute a run's tables, write its ``report.html`` and ``report.md``, and return the page's path.
 
     A part that the run does not have yet is told in its section, with the command that makes it.
 
@@ -64,7 +65,16 @@ def build_report(run: Path) -> Path:
     page = templates.get_template("page.html.j2").render(shown)
     with writing(run / "report.html") as partial:
         partial.write_text(page, encoding="utf-8")
+    with writing(run / "report.md") as partial:
+        partial.write_text(_markdown(inputs, shown), encoding="utf-8")
     return run / "report.html"
+
+
+def _markdown(inputs: Inputs, shown: dict[str, Any]) -> str:
+    """Return the first screen and the main tables of what the page shows as Markdown."""
+    grids = [("Arms", [shown["arms"]]), ("Confusion", shown["grids"].get("large", []))]
+    parts = [(section.title, section.part) for section in shown["sections"] if section.part]
+    return as_markdown(inputs, shown["answers"], grids, parts)
 
 
 def _shown(inputs: Inputs, tables: Tables, card: Any) -> dict[str, Any]:
