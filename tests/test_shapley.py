@@ -118,7 +118,9 @@ def test_the_table_is_that_of_the_accuracies() -> None:
     combinations = combination_table(swapped, 3)
     assert len(combinations) == 8
     last = combinations[(combinations[list(COMPONENTS)] == "tuned").all(axis=1)]
-    assert last["accuracy"].tolist() == pytest.approx([gain.value])
+    for name in ("accuracy", "change"):  # without tuning none is right
+        assert last[name].tolist() == pytest.approx([gain.value])
+    assert last[["low", "high"]].to_numpy() == pytest.approx(last[["change_low", "change_high"]].to_numpy())
 
 
 @settings(max_examples=30, deadline=None)

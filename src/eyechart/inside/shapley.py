@@ -16,7 +16,7 @@ import pandas as pd
 
 from eyechart.exam.run import engine_of
 from eyechart.inside.spread import spread
-from eyechart.inside.swap import TUNED, Swap, shared_tensors, swapped_answers
+from eyechart.inside.swap import BASE, TUNED, Swap, shared_tensors, swapped_answers
 from eyechart.measures.statistics import Floats, cluster_means
 from eyechart.seeds import rng
 from eyechart.subjects.components import COMPONENTS
@@ -24,7 +24,7 @@ from eyechart.subjects.components import COMPONENTS
 if TYPE_CHECKING:
     from eyechart.inside.look import Look
 
-OVERALL = "overall"
+OVERALL, GAIN = "overall", "gain"
 
 
 def swapping(look: Look) -> pd.DataFrame | None:
@@ -112,7 +112,7 @@ def shapley_table(swapped: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     each = shapley(value, COMPONENTS)
     columns = [*each.values(), value[frozenset(COMPONENTS)] - value[frozenset()]]
     images = right.index.to_frame(index=False)
-    values = pd.DataFrame(np.stack(columns, axis=1), columns=[*COMPONENTS, "gain"])
+    values = pd.DataFrame(np.stack(columns, axis=1), columns=[*COMPONENTS, GAIN])
     rows = []
     for label in [OVERALL, *sorted(images["label"].unique())]:
         mine = (images["label"] == label).to_numpy() if label != OVERALL else np.ones(len(images), bool)
@@ -125,16 +125,22 @@ def shapley_table(swapped: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def combination_table(swapped: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Return the accuracy of every combination of components, with its 95 % interval by content.
+    """Return the accuracy of every combination of components, and its change from the untuned subject.
 
     Returns:
-        One row a combination: vision, projector, language (``base`` or ``tuned``), accuracy, low, high, n,
-        contents.
+        One row a combination: vision, projector, language (``base`` or ``tuned``), accuracy, low, high (95 %,
+        by content); ``change`` from the combination of untuned components on the same images, with the same
+        interval (``change_low``, ``change_high``); n, contents.
     """
-    rows = []
-    for which, part in swapped.groupby(list(COMPONENTS), sort=True):
-        found = cluster_means(part[["correct"]].astype(float), part["content"].astype(str), seed)
-        accuracy, low, high = (float(end[0]) for end in found)
-        row = dict(zip(COMPONENTS, which, strict=True)) | {"accuracy": accuracy, "low": low, "high": high}
-        rows.append(row | {"n": len(part), "contents": part["content"].nunique()})
-    return pd.DataFrame(rows)
+    right = swapped.assign(correct=swapped["correct"].astype(float)).pivot(
+        index=["image_id", "content"], columns=list(COMPONENTS), values="correct"
+    )
+    content = right.index.get_level_values("content").astype(str)
+    accuracy = cluster_means(right.to_numpy(), content, seed)
+    change = cluster_means(right.to_numpy() - right[(BASE,) * 3].to_numpy()[:, None], content, seed)
+    table = pd.DataFrame(list(right.columns), columns=list(COMPONENTS))
+    for name, (mean, low, high) in (("", accuracy), ("change", change)):
+        table[name or "accuracy"] = mean
+        table[f"{name}_low".strip("_")] = low
+        table[f"{name}_high".strip("_")] = high
+    return table.assign(n=len(right), contents=content.nunique())

@@ -136,7 +136,8 @@ def swapped_answers(
 
     Returns:
         One row an image and combination: image_id, content, label; ``vision``, ``projector`` and
-        ``language``, each ``base`` or ``tuned``; predicted, correct. Combinations that are the same, because
+        ``language``, each ``base`` or ``tuned``; ``changed``, the components that tuning changed, joined by
+        ``+``; predicted, correct. Combinations that are the same, because
         tuning left a component as it was, are computed once and have a row each.
     """
     sizes = list(zip(table["height"], table["width"], strict=True))
@@ -185,7 +186,7 @@ def _with_twins(table: pd.DataFrame, changed: Collection[str]) -> pd.DataFrame:
     for part in COMPONENTS:
         if part not in changed:
             table = pd.concat([table, table.assign(**{part: TUNED})], ignore_index=True)
-    return table.assign(correct=table["predicted"] == table["label"])
+    return table.assign(changed="+".join(changed), correct=table["predicted"] == table["label"])
 
 
 def _same(pairs: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> bool:

@@ -31,6 +31,7 @@ class Inputs:
         exams: per arm, how it was asked and what that took (exam.json).
         scores: quality scores of all arms; ``targets``: what each scored picture should get.
         prompts, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
+        patching, swap, shapley: the same, of causal patching and of swapped components.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
         gallery: images to show, with the columns image_id and image (PNG bytes).
@@ -56,6 +57,9 @@ class Inputs:
     content: pd.DataFrame | None
     distance: pd.DataFrame | None
     stages: pd.DataFrame | None
+    patching: pd.DataFrame | None
+    swap: pd.DataFrame | None
+    shapley: pd.DataFrame | None
     losses: pd.DataFrame | None
     baselines: pd.DataFrame | None
     set_aside: pd.DataFrame | None
@@ -93,6 +97,9 @@ def read_inputs(run: Run) -> Inputs:
         content=_of_arms(run, arms, "content.parquet"),
         distance=_of_arms(run, arms, "distance.parquet"),
         stages=_of_arms(run, arms, "stages.parquet"),
+        patching=_of_arms(run, arms, "patching.parquet"),
+        swap=_of_arms(run, arms, "swap.parquet"),
+        shapley=_of_arms(run, arms, "shapley.parquet"),
         losses=_of_arms(run, arms, "losses.csv"),
         baselines=_table(run, "baselines.parquet"),
         set_aside=_table(run, "set_aside.csv"),

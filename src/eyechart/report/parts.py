@@ -9,13 +9,17 @@ from eyechart.report.figures import best_arm
 from eyechart.report.inputs import Inputs
 from eyechart.report.order import option_order_part
 from eyechart.report.part import Part
+from eyechart.report.patching_part import patching_part
 from eyechart.report.quality_part import quality
 from eyechart.report.repeats import repeats
+from eyechart.report.swap_part import swap_part
 from eyechart.report.tables import Tables
 from eyechart.report.wording import wording
 from eyechart.report.yes_no import yes_no
 
 TITLES = {
+    "patching": "Where it is decided",
+    "swap": "Which component gained",
     "wordings": "Wordings",
     "choosing": "How the choice is read",
     "order": "Order of the options",
@@ -41,4 +45,5 @@ def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
             "calibration": believing(tables, arms),
             "yes-no": yes_no(tables, arms),
         } | found
+    found = {"patching": patching_part(tables, arms), "swap": swap_part(tables, arms)} | found
     return {name: part for name, part in found.items() if part is not None}

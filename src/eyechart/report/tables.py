@@ -13,6 +13,7 @@ from eyechart.measures.comparison import agreement, compare_arms, template_gap
 from eyechart.measures.confusion import confusion
 from eyechart.measures.statistics import cluster_interval
 from eyechart.quality.tables import score_tables
+from eyechart.report.causal_tables import causal_tables
 from eyechart.report.exam_tables import exam_tables
 from eyechart.report.inputs import Inputs
 
@@ -61,6 +62,7 @@ def all_tables(inputs: Inputs) -> Tables:
         tables["distance"] = _distance(inputs.distance)
     if inputs.stages is not None:
         tables["stages"] = inputs.stages.sort_values("order", kind="stable", ignore_index=True)
+    tables |= causal_tables(inputs)
     tables["arms"] = _summary(inputs, tables)
     return tables
 
