@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,37 +12,60 @@ from eyechart.inside.distance import image_columns
 from eyechart.inside.nearness import cosines, middle
 from eyechart.inside.token_grid import TokenGrid, token_grid
 from eyechart.inside.words import word_of
+from eyechart.subjects.model import Pixels
 from eyechart.subjects.stages import PROJECTED
 
 if TYPE_CHECKING:
     from eyechart.inside.look import Look
 
+_SIDE = 160  # pixels of the longer side of a kept picture
+
 
 def maps(look: Look) -> pd.DataFrame | None:
-    """Return the centred cosine of every token with its own label's word, for some pictures of the gallery.
+    """Return the centred cosine of every token with its own label's word, for a few pictures.
 
     Returns:
-        One row a label: the picture of its hardest level. ``rows`` and ``columns`` of the tokens' grid,
-        ``area`` (the part of the picture that it covers: top, bottom, left, right), ``cosines`` (row by row;
-        those of :func:`eyechart.inside.distance.semantic_distance`, whose mean is ``centred_own``),
-        ``reason`` (why it cannot be drawn, then ``rows`` is 0; else empty). None without a gallery or tokens.
+        One row a label: a picture of its hardest level, one of the report's gallery where it can be.
+        ``image`` (PNG, shrunk if it is large), ``rows`` and ``columns`` of the tokens' grid, ``area`` (the
+        part of the picture that it covers: top, bottom, left, right), ``cosines`` (row by row; those of
+        :func:`eyechart.inside.distance.semantic_distance`, whose mean is ``centred_own``), ``reason`` (why
+        it cannot be drawn, then ``rows`` is 0; else empty). None where no tokens are kept.
     """
-    if PROJECTED not in look.states.kept or not look.run.has("gallery.parquet"):
+    if PROJECTED not in look.states.kept:
         return None
-    table = look.table.reset_index(drop=True)
-    shown = table[table["image_id"].isin(look.run.read_table("gallery.parquet")["image_id"])]
-    if shown.empty:
-        return None
-    chosen = shown.sort_values("level", kind="stable").drop_duplicates("label", keep="last")
+    chosen = _chosen(look)
     tokens = look.states.tokens(PROJECTED)
     centre = middle(tokens)
     vocabulary = look.subject.model.get_input_embeddings().weight.detach().float().mean(0).cpu()
     rows, grids = [], _Grids(look)
-    for place, image in zip(chosen.index, look.dataset.images("test", list(chosen["image_id"])), strict=True):
-        word = look.subject.word_embedding(word_of(str(table["label"][place]))).cpu() - vocabulary
-        near = cosines(tokens[int(place)] - centre, word[None])[:, 0]
-        rows.append(grids.of(image) | {"cosines": near.tolist()})
+    for (place, label), image in zip(
+        chosen["label"].items(), look.dataset.images("test", list(chosen["image_id"])), strict=True
+    ):
+        word = look.subject.word_embedding(word_of(str(label))).cpu() - vocabulary
+        near = cosines(tokens[int(str(place))] - centre, word[None])[:, 0]
+        rows.append(grids.of(image) | {"cosines": near.tolist(), "image": _png(image)})
     return pd.concat([image_columns(chosen), pd.DataFrame(rows)], axis=1).assign(arm=look.arm)
+
+
+def _chosen(look: Look) -> pd.DataFrame:
+    """Return a row of each label, with its place among the look's images as index."""
+    table = look.table.reset_index(drop=True)
+    shown: set[str] = set()
+    if look.run.has("gallery.parquet"):
+        shown = set(look.run.read_table("gallery.parquet")["image_id"])
+    ordered = table.assign(shown=table["image_id"].isin(shown)).sort_values(["level", "shown"], kind="stable")
+    hardest = ordered.drop_duplicates("label", keep="last")
+    return hardest.sort_values("label", key=lambda labels: labels.map(look.labels.index))
+
+
+def _png(image: Pixels) -> bytes:
+    """Return a picture as PNG, at most ``_SIDE`` px high and wide."""
+    from PIL import Image
+
+    picture, buffer = Image.fromarray(image), io.BytesIO()
+    picture.thumbnail((_SIDE, _SIDE))
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 class _Grids:

@@ -30,7 +30,8 @@ class Inputs:
         answers: those of ``every`` that the headline numbers are of.
         exams: per arm, how it was asked and what that took (exam.json).
         scores: quality scores of all arms; ``targets``: what each scored picture should get.
-        prompts, content, distance, stages, losses: the tables of all arms, with a column ``arm``.
+        prompts, content, distance, contextual, controls, maps, lens, stages, losses: the tables of all arms,
+            with a column ``arm``.
         patching, swap, shapley: the same, of causal patching and of swapped components.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
@@ -56,6 +57,10 @@ class Inputs:
     prompts: pd.DataFrame | None
     content: pd.DataFrame | None
     distance: pd.DataFrame | None
+    contextual: pd.DataFrame | None
+    controls: pd.DataFrame | None
+    maps: pd.DataFrame | None
+    lens: pd.DataFrame | None
     stages: pd.DataFrame | None
     patching: pd.DataFrame | None
     swap: pd.DataFrame | None
@@ -96,6 +101,10 @@ def read_inputs(run: Run) -> Inputs:
         prompts=_of_arms(run, arms, "prompts.parquet"),
         content=_of_arms(run, arms, "content.parquet"),
         distance=_of_arms(run, arms, "distance.parquet"),
+        contextual=_of_arms(run, arms, "contextual.parquet"),
+        controls=_of_arms(run, arms, "controls.parquet"),
+        maps=_of_arms(run, arms, "maps.parquet"),
+        lens=_of_arms(run, arms, "lens.parquet"),
         stages=_of_arms(run, arms, "stages.parquet"),
         patching=_of_arms(run, arms, "patching.parquet"),
         swap=_of_arms(run, arms, "swap.parquet"),

@@ -17,7 +17,7 @@ from eyechart.report.inputs import Inputs, read_inputs
 from eyechart.report.labels import label_map_shown
 from eyechart.report.markdown import as_markdown
 from eyechart.report.part import Part
-from eyechart.report.parts import TITLES, all_parts
+from eyechart.report.parts import BEFORE_LADDER, TITLES, all_parts
 from eyechart.report.render import environment, policy, script
 from eyechart.report.series import all_series
 from eyechart.report.shelves import gallery
@@ -135,8 +135,6 @@ def _grids(inputs: Inputs, tables: Tables, *, linked: bool) -> dict[str, Any]:
                 grid for pair in small if (grid := views.confusion_grid(tables, *pair, places.get(pair)))
             ],
         }
-    if "distance" in tables:
-        grids["distance"] = views.distance_grid(tables)
     if inputs.fidelity is not None:
         grids["fidelity"] = fidelity_grid(inputs.fidelity)
         grids["faint"] = faint(inputs.fidelity)
@@ -150,6 +148,7 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
     inside = "eyechart inside SUBJECT DATASET"
     ask = "eyechart exam SUBJECT DATASET"
     parts = all_parts(inputs, tables)
+    near = [Section(name, TITLES[name], part=parts.pop(name)) for name in BEFORE_LADDER if name in parts]
     asked = [Section("asked", TITLES["asked"], part=parts.pop("asked"))] if "asked" in parts else []
     measured = [Section(name, TITLES[name], part=part) for name, part in parts.items()]
     sections = [
@@ -159,7 +158,7 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
         ),
         Section("levels", "By level and label", exam, ask),
         Section("confusion", "Confusion", exam, ask),
-        Section("distance", "Semantic distance", _absent(inputs.distance, "semantic distance"), inside),
+        *(near or [Section("distance", TITLES["distance"], "There is no semantic distance yet.", inside)]),
         Section("ladder", "The ladder", _absent(inputs.stages, "probes of the stages"), inside),
         Section(
             "content", "What the picture shows", _absent(inputs.content, "questions on the picture"), ask

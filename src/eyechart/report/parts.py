@@ -1,12 +1,15 @@
-"""The sections on how the answers depend on the way of asking, each only where the run has the data."""
+"""The sections of measures, each only where the run has the data."""
 
 from __future__ import annotations
 
 from eyechart.report.asked import asked
 from eyechart.report.believing import believing
 from eyechart.report.choosing import choosing
+from eyechart.report.distance_part import distance_part
 from eyechart.report.figures import best_arm
 from eyechart.report.inputs import Inputs
+from eyechart.report.lens_part import lens_part
+from eyechart.report.map_part import map_part
 from eyechart.report.order import option_order_part
 from eyechart.report.part import Part
 from eyechart.report.patching_part import patching_part
@@ -18,6 +21,9 @@ from eyechart.report.wording import wording
 from eyechart.report.yes_no import yes_no
 
 TITLES = {
+    "distance": "Semantic distance",
+    "maps": "Nearness over the picture",
+    "lens": "Logit lens",
     "patching": "Where it is decided",
     "swap": "Which component gained",
     "wordings": "Wordings",
@@ -29,6 +35,7 @@ TITLES = {
     "quality": "Quality scores",
     "asked": "How it was asked",
 }
+BEFORE_LADDER = ("distance", "maps", "lens")
 
 
 def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
@@ -46,4 +53,10 @@ def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
             "yes-no": yes_no(tables, arms),
         } | found
     found = {"patching": patching_part(tables, arms), "swap": swap_part(tables, arms)} | found
+    chance = 1 / max(1, len(inputs.labels))
+    found |= {
+        "distance": distance_part(tables, arms, chance),
+        "maps": map_part(inputs.maps, arms),
+        "lens": lens_part(tables, arms, chance),
+    }
     return {name: part for name, part in found.items() if part is not None}

@@ -16,15 +16,12 @@ from eyechart.quality.tables import score_tables
 from eyechart.report.causal_tables import causal_tables
 from eyechart.report.exam_tables import exam_tables
 from eyechart.report.inputs import Inputs
+from eyechart.report.word_tables import word_tables
 
 Tables = dict[str, pd.DataFrame]
 PIXELS = "pixel statistics"
 KINDS = ("train", "held-out")
 READOUTS = ("choose", "generate", "yes-no")  # the first that was asked decides
-DISTANCES = (
-    *("raw_own", "raw_margin", "raw_argmax", "centred_own", "centred_margin", "centred_argmax"),
-    *("next_token_p", "argmax_next"),
-)
 
 
 def build_tables(inputs: Inputs) -> Tables:
@@ -41,8 +38,9 @@ def all_tables(inputs: Inputs) -> Tables:
     Returns:
         exam (per arm, template, readout), kinds (templates of one kind pooled), levels, label_levels,
         recalls, confusion, compare, repairs (every arm against base by the readout that decides), gap,
-        agreement, status, baselines, versus_pixels, content, distance, stages, arms (the summary), and those
-        of :func:`eyechart.report.exam_tables.exam_tables` and of
+        agreement, status, baselines, versus_pixels, content, stages, arms (the summary), and those of
+        :func:`eyechart.report.word_tables.word_tables`,
+        :func:`eyechart.report.exam_tables.exam_tables` and of
         :func:`eyechart.quality.tables.score_tables`. A table whose part is missing is absent.
     """
     tables: Tables = {}
@@ -58,8 +56,7 @@ def all_tables(inputs: Inputs) -> Tables:
         tables |= score_tables(inputs.scores, inputs.targets, inputs.answers)
     if inputs.content is not None:
         tables["content"] = _content(inputs.content)
-    if inputs.distance is not None:
-        tables["distance"] = _distance(inputs.distance)
+    tables |= word_tables(inputs)
     if inputs.stages is not None:
         tables["stages"] = inputs.stages.sort_values("order", kind="stable", ignore_index=True)
     tables |= causal_tables(inputs)
@@ -169,27 +166,6 @@ def _paired(part: pd.DataFrame, base: pd.DataFrame) -> dict[str, float]:
     contents = both.index.get_level_values("content").astype(str)
     found = cluster_interval(both["ours"] - both["theirs"], contents, 0)
     return {"change": found.value, "change_low": found.low, "change_high": found.high}
-
-
-def _distance(distance: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean of every semantic distance measure per arm, and its change relative to ``base``.
-
-    Columns: arm, measure, n, value, low, high, relative_change ((value - base) / |base|, NaN without base).
-    For the measures named argmax the value is the share of images whose own label wins.
-    """
-    rows = []
-    for arm, part in distance.groupby("arm", sort=False):
-        for measure in DISTANCES:
-            values = part[measure] == part["label"] if "argmax" in measure else part[measure]
-            found = cluster_interval(values.astype(float), part["content"].astype(str), 0)
-            rows.append(
-                {"arm": arm, "measure": measure, "n": len(part)}
-                | {"value": found.value, "low": found.low, "high": found.high}
-            )
-    table = pd.DataFrame(rows)
-    base = table[table["arm"] == "base"].set_index("measure")["value"]
-    before = table["measure"].map(base)
-    return table.assign(relative_change=(table["value"] - before) / before.abs())
 
 
 def _summary(inputs: Inputs, tables: Tables) -> pd.DataFrame:

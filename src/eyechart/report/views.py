@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from eyechart.report.numbers import Number, count, decimal, duration, interval, percent, points
+from eyechart.report.numbers import Number, count, duration, interval, percent, points
 from eyechart.report.tables import Tables, records
 
 WAYS = {"choose": "chooses", "generate": "own words", "yes-no": "yes or no"}  # of answering
@@ -150,42 +150,6 @@ def confusion_grid(tables: Tables, arm: str, readout: str, series: int | None = 
 def _counted(label: str, answered: str, n: int, total: int) -> Cell:
     title = f"{label} answered as {answered}: {n} of {total}"
     return Cell(f"{100 * n / total:.0f}" if total else "–", n / total if total else 0, title)
-
-
-MEASURES = {
-    "raw_own": "cosine to the own label",
-    "raw_margin": "margin over the best other",
-    "raw_argmax": "own label is nearest",
-    "centred_own": "cosine, centred",
-    "centred_margin": "margin, centred",
-    "centred_argmax": "own label is nearest, centred",
-    "next_token_p": "next-token probability",
-    "argmax_next": "own label is likeliest next",
-}
-
-
-def distance_grid(tables: Tables) -> Grid:
-    """Return every semantic distance measure per arm, with its change relative to base."""
-    rows = []
-    for arm, part in tables["distance"].groupby("arm", sort=False):
-        found = {str(one["measure"]): one for one in records(part)}
-        rows.append((str(arm), tuple(_distance_cell(found[name], name) for name in MEASURES)))
-    caption = "Mean over the images; below it the change relative to the untuned model"
-    return Grid(caption, "arm", tuple(MEASURES.values()), tuple(rows))
-
-
-def _distance_cell(row: dict[str, Any], name: str) -> Cell:
-    share = "argmax" in name or name.endswith("_p")
-    value = percent(row["value"]) if share else decimal(row["value"]).replace("-", "−")
-    change = row["relative_change"]
-    moved = "" if math.isnan(change) or change == 0 else f"\n{_moved(change)}"
-    title = f"{row['low']:.4f} to {row['high']:.4f}, n = {row['n']}"
-    return Cell(f"{value}{moved}", row["value"] if "argmax" in name else 0.0, title)
-
-
-def _moved(change: float) -> str:
-    """Return a relative change; past tenfold per cents say little."""
-    return f"× {1 + change:,.0f}" if change > 9 else f"{100 * change:+.0f} %".replace("-", "−")
 
 
 def content_grid(tables: Tables) -> Grid:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 _NUMBERS = 2**26  # logits held at a time, 256 MB in float32
+_CACHED = 2**19
 
 
 class OwnHead:
@@ -80,8 +81,9 @@ class OwnHead:
         found = []
         for part in torch.split(states, max(1, _NUMBERS // width)):
             here = part.to(device)
-            logits = self.logits(here if normalised else self.normalise(here)).float()
-            found.append((logits[:, tokens.to(device)] - logits.logsumexp(-1, keepdim=True)).cpu())
+            logits = self.logits(here if normalised else self.normalise(here))
+            total = torch.cat([few.float().logsumexp(-1) for few in torch.split(logits, _rows(logits))])
+            found.append((logits[:, tokens.to(device)].float() - total[:, None]).cpu())
         return torch.cat(found)
 
     def _refuse_if_untrue(self, last: torch.Tensor) -> None:
@@ -95,6 +97,11 @@ class OwnHead:
                 f"the logits of {type(self._model).__name__} do not follow from its last layer's states",
                 "this family cannot be read by a logit lens",
             )
+
+
+def _rows(logits: torch.Tensor) -> int:
+    """Return how many rows of logits are summed at a time: on a CPU so few that they stay in its cache."""
+    return max(1, (_NUMBERS if logits.is_cuda else _CACHED) // logits.shape[1])
 
 
 def _seen(model: Any, inputs: Mapping[str, Any], last: Any, whole: Any) -> list[tuple[Any, Any]]:
