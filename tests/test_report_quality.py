@@ -7,8 +7,9 @@ import pytest
 import score_fixture as world
 
 from eyechart.quality.tables import score_tables
-from eyechart.report.page import Section, environment
+from eyechart.report.page import Section
 from eyechart.report.quality_part import quality
+from eyechart.report.render import environment
 from eyechart.report.tables import Tables
 from eyechart.report.trust import scores_trusted
 

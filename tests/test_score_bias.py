@@ -55,7 +55,7 @@ def test_shares_of_the_variance_by_hand() -> None:
     wanted = world.targets(contents=4, images=2)
     scored = world.scores(wanted, templates=("one", "two"), noise=0.0, shift=0.1)
     row = spread_over_templates(whole(scored, wanted)).iloc[0]
-    of_images, of_shift = wanted["target"].var(ddof=0), 0.05**2
+    of_images, of_shift = wanted["target"].var(), 0.1**2 / 2
     assert row["sd"] == pytest.approx(0.1 / np.sqrt(2))
     assert row["image_share"] == pytest.approx(of_images / (of_images + of_shift))
     assert row["shift_share"] == pytest.approx(of_shift / (of_images + of_shift))

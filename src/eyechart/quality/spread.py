@@ -25,10 +25,11 @@ def primary(scores: pd.DataFrame) -> pd.DataFrame:
 def spread_over_templates(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Return how far each arm's scores of one image lie apart when only the wording changes.
 
-    Scores are on 0 to 1 of each template's scale. Of the variance of all scores x_it (image i, template t):
-    ``image_share`` is that of the images' means, ``shift_share`` that of the templates' means (a wording that
-    scores all images higher), ``rest_share`` what is left (wordings that order the images differently); the
-    three add to 1. Only images that every template has scored count.
+    Scores are on 0 to 1 of each template's scale. The variance of a score has three components, estimated
+    from the mean squares of images and templates (two-way random effects; Shrout and Fleiss, Psychological
+    Bulletin 86:420, 1979): that of the images, that of a shift by the wording, and the rest (wordings that
+    order the images differently). ``image_share`` (their ICC(2,1)), ``shift_share`` and ``rest_share`` are
+    their parts of the whole and add to 1. Only images that every template has scored count.
 
     Returns:
         arm, templates, n, contents, sd (mean over images of the standard deviation over templates), and the
@@ -49,7 +50,7 @@ def spread_over_templates(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 
 def _shares(x: Floats, content: pd.Index[str], seed: int) -> tuple[Floats, Floats, Floats]:
-    """Return the shares of images, templates and the rest of the variance, with their intervals."""
+    """Return the parts of images, wordings and the rest in the variance, with their intervals."""
     count = x.shape[1]
     each = np.concatenate(
         [x, (x**2).sum(axis=1, keepdims=True), x.mean(axis=1, keepdims=True) ** 2, np.ones((len(x), 1))],
@@ -63,7 +64,10 @@ def _shares(x: Floats, content: pd.Index[str], seed: int) -> tuple[Floats, Float
         total = sums[:, count] - n * count * mean**2
         images = count * (sums[:, count + 1] - n * mean**2)
         shifts = n * ((of_template - mean[:, None]) ** 2).sum(axis=1)
-        return divide(np.stack([images, shifts, total - images - shifts], axis=1), total[:, None])
+        rest = np.maximum(0, divide(total - images - shifts, (n - 1) * (count - 1)))
+        own = np.maximum(0, divide(images, n - 1) - rest) / count
+        shift = np.maximum(0, shifts / (count - 1) - rest) / n
+        return divide(np.stack([own, shift, rest], axis=1), (own + shift + rest)[:, None])
 
     return bootstrap(totals(each, content), statistic, seed)
 
