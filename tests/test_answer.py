@@ -14,7 +14,7 @@ from eyechart.report.answer import answers
 from eyechart.report.inputs import read_inputs
 from eyechart.report.numbers import Number, count, duration, interval, percent, place, plain, points
 from eyechart.report.tables import build_tables
-from eyechart.report.where import where_lost
+from eyechart.report.where import where_lost, where_part
 from eyechart.runs import Run
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]
@@ -91,54 +91,23 @@ def test_the_smallest_arm_among_equals_is_named(tmp_path: Path) -> None:
     assert verdicts(run)[2] == "Tuning language"
 
 
-LADDER = {"encoder 1": 0.9, "encoder output": 0.9, "projector output": 0.9, "language 6": 0.9}
-
-
-@pytest.mark.parametrize(
-    ("changes", "pixels", "choose", "generate", "verdict"),
-    [
-        ({"encoder 1": 0.3, "encoder output": 0.2}, 0.5, 0.1, 0.1, "The encoder does not carry it"),
-        ({"projector output": 0.4, "language 6": 0.4}, 0.5, 0.4, 0.4, "In the projector"),
-        (
-            {"encoder output": 0.4, "projector output": 0.4, "language 6": 0.4},
-            0.5,
-            0.4,
-            0.4,
-            "On the way up the encoder",
-        ),
-        ({"language 6": 0.4}, 0.5, 0.4, 0.4, "In the language model"),
-        ({}, 0.5, 0.3, 0.3, "It is there and not read out"),
-        ({}, 0.5, 0.9, 0.3, "In wording or decoding"),
-        ({"projector output": 0.7}, 0.5, 0.2, 0.2, "It is there and not read out, most of all"),
-        ({}, 0.5, 0.9, 0.9, "Cannot tell at n = 100"),
-    ],
-)
-def test_where_it_is_lost(
-    changes: dict[str, float], pixels: float, choose: float, generate: float, verdict: str
-) -> None:
-    levels = LADDER | changes
-    rows = [(name, order, "probe", level) for order, (name, level) in enumerate(levels.items())]
-    rows += [("encoder 1", 0, "shuffled", 0.12), ("pixels", -1, "pixels", pixels)]
-    stages = pd.DataFrame(rows, columns=["stage", "order", "kind", "accuracy"])
-    stages = stages.assign(arm="base", n=100, contents=10)
-    stages = stages.assign(low=stages["accuracy"] - 0.05, high=stages["accuracy"] + 0.05)
-    kinds = pd.DataFrame({"readout": ["choose", "generate"], "accuracy": [choose, generate]})
-    kinds = kinds.assign(arm="base", template_split="train")
-    kinds = kinds.assign(low=kinds["accuracy"] - 0.05, high=kinds["accuracy"] + 0.05)
-    told, reasons = where_lost({"stages": stages, "kinds": kinds}, 1 / 8)
-    assert told == verdict
-    assert not any(reason.startswith("Beware") for reason in reasons)
-
-
-def test_a_probe_that_learns_shuffled_labels_is_warned_of() -> None:
-    stages = pd.DataFrame(
-        {"stage": ["encoder 1"] * 2, "kind": ["probe", "shuffled"], "accuracy": [0.6, 0.58]}
-    )
-    stages = stages.assign(arm="base", n=100, order=0, low=0.5, high=0.7)
-    assert where_lost({"stages": stages}, 1 / 8)[1][0].startswith("Beware")
+def test_where_it_is_lost_is_told_overall_and_for_the_labels_of_each_verdict() -> None:
+    rows = [
+        ("overall", "projector", "", "The projector loses it. projector output keeps 9 %."),
+        ("blur", "projector", "", "The projector loses it. projector output keeps 2 %."),
+        ("noise", "cannot tell", "in the projector or in the language model", "Cannot tell at n = 400."),
+        ("clean", "perceived", "", "Perceived. generate keeps 98 %."),
+    ]
+    table = pd.DataFrame(rows, columns=["scope", "verdict", "why", "sentence"])
+    verdict = table.assign(arm="base", n=400, contents=8)
+    told, reasons = where_lost({"verdict": verdict})
+    assert told == "The projector loses it"
+    assert reasons[1:] == ("The projector loses it: blur.", "Perceived: clean.", "Cannot tell: noise.")
+    part = where_part({"verdict": verdict}, ("base", "all"))
+    assert part is not None
+    assert [name for name, _ in part.grids[0].rows] == ["blur", "noise", "clean"]
+    assert where_part({}, ("base",)) is None
 
 
 def test_an_arm_without_probes_is_not_judged() -> None:
-    stages = pd.DataFrame({"stage": ["encoder 1"], "kind": ["probe"], "accuracy": [0.6]})
-    stages = stages.assign(arm="all", n=100, order=0, low=0.5, high=0.7)
-    assert where_lost({"stages": stages}, 1 / 8)[0] == "Not examined yet"
+    assert where_lost({})[0] == "Not examined yet"

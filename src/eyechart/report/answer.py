@@ -31,7 +31,7 @@ class Answer:
 
 def answers(inputs: Inputs, tables: Tables) -> list[Answer]:
     """Return the answers to the four questions, in their order; what has not been measured says so."""
-    lost = Answer("Where is it lost?", *where_lost(tables, 1 / max(1, len(inputs.labels))))
+    lost = Answer("Where is it lost?", *where_lost(tables))
     repairs = _repairs(inputs, tables)
     if answers_alone(inputs.config):
         lost, repairs = (replace(one, verdict="Cannot be told", reasons=_CLOSED) for one in (lost, repairs))
