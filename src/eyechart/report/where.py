@@ -11,10 +11,11 @@ from eyechart.report.part import Part, grid
 from eyechart.report.tables import Tables, records
 
 _READING = (
-    "A label's score is its recall minus its false alarms among the images of the label that is most often "
-    "taken for it. A part loses a label if what comes behind it keeps less than half of the best score before, "
-    "pixel statistics included, by a test over contents; where it is neither surely less nor surely more than "
-    "half, it cannot be told. Where another reading of the answers keeps it, wording or decoding is at fault."
+    "A label's score is its recall minus its false alarms among the images of the label that is most "
+    "often taken for it. A part loses a label if what comes behind it keeps less than half of the best score "
+    "before, pixel statistics included, by a test over contents; where it is neither surely less nor surely "
+    "more than half, it cannot be told. Where another reading of the answers keeps it, wording or decoding "
+    "is at fault."
 )
 
 
