@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from huggingface_hub import ModelCard
 from PIL import Image
 
 from eyechart.dataset import DatasetConfig, load_dataset
@@ -18,7 +20,7 @@ from eyechart.single import exam_run
 from eyechart.study import StudyConfig, run_study
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.config import TuneConfig
-from eyechart.tuning import tune_run
+from eyechart.tuning import keep_card, tune_run
 
 ARMS = ("base", "projector", "vision+projector", "language", "all")
 
@@ -69,6 +71,25 @@ def test_every_bend_leaves_its_file(run: Path) -> None:
         )
     for large in ("checkpoint", "states"):  # not kept unless asked for
         assert not list(run.glob(f"arms/*/{large}"))
+
+
+def test_an_arms_plan_and_card_tell_what_its_exam_found(run: Path, saved: Path) -> None:
+    """Checkpoints are not kept here; the card is written from the run's files, as for one that is."""
+    plan = Run(run).read_json("arms/projector/tuning_plan.json")
+    assert not plan["missing"]
+    folder = run / "arms" / "projector" / "checkpoint"
+    folder.mkdir()
+    keep_card(
+        Run(run), "projector", small(saved), load_dataset(next((run.parent / "datasets").glob("tiny-*")))
+    )
+    card = ModelCard.load(folder / "README.md")
+    shutil.rmtree(folder)
+    answers = Run(run).read_table("arms/projector/answers")
+    part = answers[(answers["template_split"] == "held-out") & (answers["readout"] == "choose")]
+    right = (part["predicted"] == part["label"]).mean()
+    named = {result.metric_name: result.metric_value for result in card.data.eval_results}
+    assert named["held-out wordings, choose"] == pytest.approx(right, abs=1e-6)
+    assert "| projector | 4 |" in card.text
 
 
 def test_each_arm_changed_its_components_alone(run: Path) -> None:

@@ -14,6 +14,7 @@ import tiny
 import torch
 from safetensors.torch import save_file
 
+from eyechart.tune import fit
 from eyechart.tune.arms import arm
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.lesson import Lesson
@@ -50,11 +51,28 @@ def lesson() -> Lesson:
     return Lesson(images, np.arange(8) % 4, tiny.LABELS, questions, sizes, contents, identity="toy")
 
 
+def note_what_is_held(folder: Path) -> None:
+    """File what this process holds of the numbers that train, and of how many, when a phase ends."""
+    from torch.distributed.tensor import DTensor
+
+    end = fit.put_back
+
+    def put_back(task: Any, model: Any) -> None:
+        trained = [p for p in task.model.parameters() if p.requires_grad]
+        held = sum((p.to_local() if isinstance(p, DTensor) else p).numel() for p in trained)
+        (folder / "held").write_text(json.dumps([held, sum(p.numel() for p in trained)]), encoding="utf-8")
+        end(task, model)
+
+    fit.put_back = put_back
+
+
 def run(folder: Path, name: str, kill: int = 0, **more: Any) -> Tuned:
     """Tune; the phases and checkpoints are kept in ``folder / "cache"``."""
     torch.set_num_threads(1)
     subject, task = tiny.internvl(), lesson()
     task.images.left = kill  # type: ignore[attr-defined]
+    if more.get("shard") and os.environ["RANK"] == "0":
+        note_what_is_held(folder)
     tuned = tune(subject, arm(name), task, TuneConfig(**{**SETTINGS, **more}), seed=0, cache=folder / "cache")
     if int(os.environ.get("RANK", "0")) == 0:
         tuned.losses.to_csv(folder / "losses.csv", index=False)
@@ -63,4 +81,4 @@ def run(folder: Path, name: str, kill: int = 0, **more: Any) -> Tuned:
 
 
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **json.loads(sys.argv[4] if sys.argv[4:] else "{}"))
+    run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **json.loads(sys.argv[4]))

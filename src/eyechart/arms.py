@@ -17,6 +17,8 @@ from eyechart.exam.content import content_scenes, examine_content
 from eyechart.exam.processes import Processes
 from eyechart.exam.run import engine_of, examine
 from eyechart.inside import Look, look_inside, steps_of
+from eyechart.plan.run import beside_plan, plan_tuning
+from eyechart.plan.tune import took
 from eyechart.runs import Run
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
@@ -66,26 +68,24 @@ def lesson_of(dataset: Dataset, templates: int = 1) -> Lesson:
     )
 
 
-def tuned_subject(run: Run, name: str, config: StudyConfig, dataset: Dataset) -> ModelSubject:
+def tuned_subject(
+    run: Run, name: str, config: StudyConfig, dataset: Dataset, say: Callable[[str], None]
+) -> ModelSubject:
     """Return the subject of an arm, tuned now or, if its checkpoint is complete, loaded."""
     arm, folder = arm_of(name), run.arm(name)
     if not arm.train:
         return load_subject(config.subject, config.load)
     if (folder / "proof.json").is_file() and (folder / "checkpoint" / "config.json").is_file():
         return load_subject(str(folder / "checkpoint"), replace(config.load, revision=None))
-    subject = load_subject(config.subject, config.load)
-    with run.timer(f"{name}: tuning"):
-        tuned = tune(
-            subject,
-            arm,
-            lesson_of(dataset, config.tune.templates),
-            config.tune,
-            seed=config.seed,
-            cache=run.path / "cache",
-        )
+    subject, lesson = load_subject(config.subject, config.load), lesson_of(dataset, config.tune.templates)
+    plan, stage = f"arms/{name}/tuning_plan.json", f"{name}: tuning"
+    plan_tuning(run, plan, subject, dataset, lesson.questions[0], arm, config.tune)
+    with run.timer(stage):
+        tuned = tune(subject, arm, lesson, config.tune, seed=config.seed, cache=run.path / "cache")
     run.write_table(tuned.losses, f"arms/{name}/losses.csv")
     save_checkpoint(subject, folder / "checkpoint")
     run.write_json(tuned.proof, f"arms/{name}/proof.json")
+    say(beside_plan(run, plan, took(run, stage, f"arms/{name}/checkpoint")))
     return subject
 
 

@@ -119,15 +119,18 @@ def study_arm(run: Run, name: str, config: StudyConfig, dataset: Dataset, say: C
         return
     from eyechart.arms import examine_arm, look_at, tuned_subject
     from eyechart.quality.run import score
+    from eyechart.tuning import keep_card
 
     say(f"{name}: {'tuning, ' if name != 'base' else ''}exam, inside")
-    subject = tuned_subject(run, name, config, dataset)
+    subject = tuned_subject(run, name, config, dataset, say)
     with run.timer(f"{name}: exam"):
         examine_arm(run, name, config, dataset, subject, say=say)
     if config.score is not None:
         with run.timer(f"{name}: scores"):
             alone = Processes()
             score(run, name, subject, dataset, config.score, seed=config.seed, processes=alone, say=say)
+    if arm_of(name).train:
+        keep_card(run, name, config, dataset)
     with run.timer(f"{name}: inside"):
         look_at(run, name, config, dataset, subject, say)
     if not config.keep_checkpoints:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,21 +12,27 @@ from typing import TYPE_CHECKING, Any
 from eyechart.arms import lesson_of, save_checkpoint, train_templates
 from eyechart.dataset import Dataset, load_dataset
 from eyechart.errors import EyechartError
+from eyechart.exam.shards import folder_of
+from eyechart.measures.accuracy import exam_table
 from eyechart.plan.run import beside_plan, plan_tuning
 from eyechart.plan.tune import took
+from eyechart.report.numbers import Number
 from eyechart.runs import Run
 from eyechart.subjects.capabilities import Capability, require
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.options import LoadOptions
 from eyechart.tune.arms import arm as arm_of
-from eyechart.tune.card import Card, write_card
+from eyechart.tune.card import Card, Result, write_card
 from eyechart.tune.config import tune_config
+from eyechart.tune.processes import joined
 from eyechart.tune.side_effects import Answers, clean_images, keep_answers, side_effects
 from eyechart.tune.train import tune
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from eyechart.study import StudyConfig
 
 _AS_IT_IS = LoadOptions()
 _PLAN = "plan.json"
@@ -62,7 +67,7 @@ def tune_run(
     found, config = load_dataset(dataset), tune_config(settings)
     plan = {"subject": subject, "load": asdict(load), "train": list(arm.train), "seed": seed}
     plan |= {"dataset": {"hash": found.hash}, "tune": config.model_dump(mode="json")}
-    first, checkpoint = _joined(), out / "checkpoint"
+    first, checkpoint = joined(config).is_main_process, out / "checkpoint"
     run = Run.create(out, plan) if first else Run(out)
     if (checkpoint / "README.md").is_file():
         say(f"tuned before: {checkpoint}")
@@ -87,7 +92,7 @@ def tune_run(
     write_card(
         Card(
             subject, load.revision, arm.name, found.record(), templates, config.model_dump(mode="json"), seed,
-            tuned.proof, side_effects=effects,
+            tuned.proof, losses=tuned.losses, side_effects=effects,
         ),
         checkpoint,
     )  # fmt: skip
@@ -98,14 +103,22 @@ def tune_run(
     return checkpoint
 
 
-def _joined() -> bool:
-    """Join the other processes, if this one was started with any; says whether it is the first."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return True
-    import torch
-    from accelerate import PartialState
-
-    return bool(PartialState(cpu=not torch.cuda.is_available()).is_main_process)
+def keep_card(run: Run, name: str, config: StudyConfig, dataset: Dataset) -> None:
+    """Write the model card of an arm's checkpoint, with what its exam found."""
+    answers = run.read_table(folder_of(name))
+    pooled = answers.assign(template=answers["template_split"])
+    results = [
+        Result(f"{row['template_split']} wordings, {row['readout']}", Number.of(row, "accuracy"))
+        for row in exam_table(pooled, dataset.labels, config.seed).to_dict("records")
+    ]
+    templates = train_templates(dataset.labels, config.tune.templates)
+    settings = arm_of(name).settings(config.tune).model_dump(mode="json")
+    proof, losses = run.read_json(f"arms/{name}/proof.json"), run.read_table(f"arms/{name}/losses.csv")
+    card = Card(
+        config.subject, config.load.revision, name, dataset.record(), templates, settings, config.seed, proof,
+        results, losses,
+    )  # fmt: skip
+    write_card(card, run.arm(name) / "checkpoint")
 
 
 def _neutral(subject: ModelSubject, dataset: Dataset, folder: Path) -> Answers | None:

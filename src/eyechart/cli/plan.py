@@ -107,8 +107,14 @@ def tune(
             "--gradient-checkpointing", rich_help_panel=_LIKE_TUNE, help="Compute activations twice."
         ),
     ] = False,
+    shard: Annotated[
+        bool, typer.Option("--shard", rich_help_panel=_LIKE_TUNE, help="Spread the weights (FSDP2).")
+    ] = False,
+    processes: Annotated[
+        int, typer.Option(min=1, help="How many processes share each batch, each with a device of its own.")
+    ] = 1,
 ) -> None:
-    """Tell what a tuning will take: steps, operations by component, time, memory and disk."""
+    """Tell what a tuning will take: steps, operations by component, time, memory of a process, and disk."""
     from eyechart.plan.before import tune_plan
     from eyechart.plan.tables import plan_text
     from eyechart.tune.config import TuneConfig
@@ -122,6 +128,7 @@ def tune(
         "lora": None if lora is None else tuple(c for c in lora.split(",") if c != "none"),
         "lora_rank": lora_rank,
         "gradient_checkpointing": gradient_checkpointing or None,
+        "shard": shard or None,
     }
     config = settings(TuneConfig, given, "plan tune")
-    typer.echo(plan_text(tune_plan(subject, dataset, train, config, load)))
+    typer.echo(plan_text(tune_plan(subject, dataset, train, config, load, processes=processes)))

@@ -63,6 +63,12 @@ def tune(
     gradient_checkpointing: Annotated[
         bool, typer.Option("--gradient-checkpointing", help="Compute activations twice, to save memory.")
     ] = False,
+    shard: Annotated[
+        bool, typer.Option("--shard", help="Spread the weights over several processes (FSDP2).")
+    ] = False,
+    deepspeed: Annotated[
+        Path | None, typer.Option(help="Settings of DeepSpeed (JSON, ZeRO stage 1 or 2).")
+    ] = None,
     save_every: Annotated[
         int | None, typer.Option(help="Steps between what a killed run is taken up from.")
     ] = None,
@@ -70,7 +76,9 @@ def tune(
 ) -> None:
     """Train the chosen components on the train split, prove what changed, and save an ordinary checkpoint.
 
-    The same command resumes a killed run. torchrun and accelerate launch share each batch among processes.
+    The same command resumes a killed run. Several processes share each batch: torchrun --no-python
+    --nproc-per-node N eyechart tune ..., or accelerate launch --multi_gpu --num_processes N --no_python
+    eyechart tune ..., with GPUs or without.
     """
     from eyechart.tuning import tune_run
 
@@ -89,6 +97,8 @@ def tune(
         "balance": balance,
         "patience": patience,
         "gradient_checkpointing": gradient_checkpointing or None,
+        "shard": shard or None,
+        "deepspeed": None if deepspeed is None else str(deepspeed.absolute()),
         "save_every": save_every,
     }
     settings = {name: value for name, value in given.items() if value is not None}

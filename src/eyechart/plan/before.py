@@ -44,8 +44,10 @@ def exam_plan(
     return exam.planned(shell, weights, found, config, device=device_of(load), seconds=each)
 
 
-def tune_plan(subject: str, dataset: Path, train: str, config: TuneConfig, load: LoadOptions) -> Plan:
-    """Return the plan of tuning some components; arguments as of :func:`exam_plan`.
+def tune_plan(
+    subject: str, dataset: Path, train: str, config: TuneConfig, load: LoadOptions, *, processes: int = 1
+) -> Plan:
+    """Return the plan of tuning some components in so many processes; arguments as of :func:`exam_plan`.
 
     Raises:
         EyechartError: no such subject, dataset or component, or weights that cannot be tuned.
@@ -59,7 +61,9 @@ def tune_plan(subject: str, dataset: Path, train: str, config: TuneConfig, load:
     question = next(t for t in load_templates() if t.split == "train").question(found.labels)
     shell = unloaded(subject, load)
     weights = float(weights_need(shell.model, load).total)
-    return tune.planned(shell, weights, found, question, chosen, config, device=device_of(load))
+    return tune.planned(
+        shell, weights, found, question, chosen, config, device=device_of(load), processes=processes
+    )
 
 
 def device_of(load: LoadOptions) -> torch.device:

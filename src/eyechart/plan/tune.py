@@ -20,11 +20,13 @@ from eyechart.subjects.model import ModelSubject
 from eyechart.tune.arms import Arm
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.phases import Phase, phases
+from eyechart.tune.units import blocks
 
 if TYPE_CHECKING:
     import torch
 
 SPLIT = "train"
+BESIDE = "processor's memory beside it"
 _PLAIN = {"input_ids", "attention_mask", "pixel_values"}  # see eyechart.tune.tokens.is_plain
 _FLOAT32 = 4  # bytes; projected tokens are kept so
 
@@ -38,8 +40,9 @@ def planned(
     config: TuneConfig,
     *,
     device: torch.device,
+    processes: int = 1,
 ) -> Plan:
-    """Return what tuning will take: counts, operations, time, memory and disk.
+    """Return what tuning will take: counts, operations, time, memory of a process, and disk.
 
     Args:
         subject: the model with its weights, or without (:func:`eyechart.plan.lengths.unloaded`).
@@ -49,11 +52,12 @@ def planned(
         arm: the trained components.
         config: how it is tuned.
         device: where it will compute; a few matrix products are measured there.
+        processes: how many share each batch, on devices alike; the time is without what they tell each other.
     """
     config = arm.settings(config)
     lesson, images = Shown.of(subject, dataset, question), len(dataset.table(SPLIT))
     parts, forward = phases(arm, config), lesson.forward
-    added = adapters(lesson.skeleton, [c for c in arm.train if c in config.lora], config.lora_rank)
+    added = _added(lesson, arm, config)
     extra = {c: 2.0 * count * lesson.rows[c] for c, count in added.items()}
     again, kept = config.gradient_checkpointing, lesson.plain
     done = {one.name: step_operations(forward, one, extra, checkpointing=again, kept=kept) for one in parts}
@@ -64,13 +68,10 @@ def planned(
             total[component] += value * one.steps * one.batch
     load = Load(config.batch, lesson.seen, lesson.rows["language"])
     fast = speeds(lesson.skeleton, load, subject.compute == "bfloat16", device)
-    seconds = sum(value / fast[component] for component, value in total.items())
-    features = _features(lesson, parts, images)
-    memory = _trained(lesson.skeleton, weights, arm, added) | {
-        "weights as they are multiplied": _cast(lesson, weights, parts),
-        "activations": _activations(lesson, parts, config),
-        "kept features and tokens": sum(features.values()),
-    }
+    seconds = sum(value / fast[component] for component, value in total.items()) / processes
+    memory, beside, features = memory_of(lesson, weights, images, arm, config, processes)
+    if device.type == "cpu":
+        memory, beside = program(subject, device) | memory | beside, {}
     how = getattr(subject, "lengths", EXACT)
     return (
         Quantity("images", images),
@@ -84,10 +85,40 @@ def planned(
         ),
         *with_sum("operations", total, "operations", lesson.costs.counted),
         Quantity("seconds", seconds, "seconds", told_speed(fast, device)),
-        *with_sum(memory_name(device), program(subject, device) | {"weights": weights} | memory, "bytes"),
+        *with_sum(memory_name(device), memory, "bytes"),
+        *(with_sum(BESIDE, beside, "bytes") if beside else ()),
         Quantity("checkpoint on the disk", weights, "bytes"),
-        Quantity("features kept on the disk", features["vision"], "bytes"),
+        Quantity("features kept on the disk", features, "bytes"),
     )
+
+
+def memory_of(
+    lesson: Shown, weights: float, images: int, arm: Arm, config: TuneConfig, processes: int
+) -> tuple[dict[str, float], dict[str, float], float]:
+    """Return what a process holds, in bytes: where it computes, in the processor's memory, and of features.
+
+    A GPU does not hold kept features, nor weights while they are spread, nor the first process's copy.
+    """
+    parts = phases(arm, config)
+    features = _features(lesson, parts, images)
+    trained = _trained(lesson.skeleton, weights, arm, _added(lesson, arm, config))
+    memory = {
+        "weights": weights,
+        "gradients": trained["gradients"],
+        "optimiser": trained["optimiser"],
+        "weights as they are multiplied": _cast(lesson, weights, parts),
+        "activations": _activations(lesson, parts, config) / processes,
+    }
+    beside = {"kept features and tokens": sum(features.values()), "copy for the proof": trained["copy"]}
+    if config.shard:
+        memory |= _spread(lesson.skeleton, memory, processes)
+        beside |= {"weights while they are spread": weights}
+    return memory, beside, features["vision"]
+
+
+def _added(lesson: Shown, arm: Arm, config: TuneConfig) -> dict[str, int]:
+    """Return how many parameters adapters add to each component that has them."""
+    return adapters(lesson.skeleton, [c for c in arm.train if c in config.lora], config.lora_rank)
 
 
 @dataclass(frozen=True)
@@ -168,10 +199,22 @@ def _trained(skeleton: Any, weights: float, arm: Arm, added: Mapping[str, int]) 
     count = sum(added.get(component, sizes[component]) for component in arm.train)
     each = weights / sum(sizes.values())
     return {
-        "copy for the proof": each * sum(sizes[component] for component in arm.train),
+        "copy": each * sum(sizes[component] for component in arm.train),
         "gradients": each * count,
         "optimiser": 2 * each * count,  # two moments
     }
+
+
+def _spread(skeleton: Any, memory: Mapping[str, float], processes: int) -> dict[str, float]:
+    """Return what a process holds of weights, gradients and optimiser that are spread (FSDP2).
+
+    The largest block, and what is in no block, are whole while they compute.
+    """
+    sizes = [sum(p.numel() for p in block.parameters()) for block in blocks(skeleton)]
+    every = sum(p.numel() for p in skeleton.parameters())
+    whole = (every - sum(sizes) + max(sizes, default=0)) / every
+    held = {name: memory[name] / processes for name in ("weights", "gradients", "optimiser")}
+    return held | {"weights gathered for the moment": memory["weights"] * whole}
 
 
 def _cast(lesson: Shown, weights: float, parts: Sequence[Phase]) -> float:

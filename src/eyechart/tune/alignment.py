@@ -41,10 +41,10 @@ class Alignment:
         self.words = F.normalize(words - self.centre, dim=-1)
         drawn = rng(0, "negatives").choice(len(vocabulary), min(OTHERS, len(vocabulary)), replace=False)
         self.others = F.normalize(vocabulary[drawn] - self.centre, dim=-1)
-        self.log_scale = torch.nn.Parameter(torch.tensor(10.0, device=words.device).log())
+        self.log_scale = torch.nn.Parameter(torch.tensor([10.0], device=words.device).log())
 
     def parameters(self) -> list[torch.nn.Parameter]:
-        """Return the logarithm of the inverse temperature."""
+        """Return the logarithm of the inverse temperature, [1]."""
         return [self.log_scale]
 
     def logits(self, tokens: Tokens) -> torch.Tensor:

@@ -42,6 +42,7 @@ class Card:
         seed: the run's seed.
         proof: what :func:`eyechart.tune.proof.prove` returned.
         results: accuracies, where there are any.
+        losses: what :func:`eyechart.tune.train.tune` returned, one row a step; None leaves them out.
         side_effects: what :func:`eyechart.tune.side_effects.side_effects` returned; None if not looked for.
     """
 
@@ -54,6 +55,7 @@ class Card:
     seed: int
     proof: Mapping[str, Any]
     results: Sequence[Result] = ()
+    losses: pd.DataFrame | None = None
     side_effects: pd.DataFrame | None = None
 
 
@@ -119,6 +121,7 @@ def _parts(card: Card) -> list[str]:
         "Every tensor was hashed before and after. Nothing outside the choice changed.",
         _proof(proof),
         *_stayed(proof),
+        *_losses(card.losses),
         "## Results",
         *_results(card),
         "## Settings",
@@ -180,6 +183,18 @@ def _stayed(proof: Mapping[str, Any]) -> list[str]:
     names = [name for row in proof.values() for name in row["no_gradient"]]
     told = f"{len(names)} chosen tensors cannot receive a gradient and stayed: {_text(', '.join(names))}."
     return [told] if names else []
+
+
+def _losses(losses: pd.DataFrame | None) -> list[str]:
+    """Return each phase's loss at its beginning and its end: the mean over a tenth of its steps."""
+    if losses is None:
+        return []
+    rows = []
+    for phase, part in losses.groupby("phase", sort=False):
+        few = -(-len(part) // 10)
+        first, last = part["loss"].head(few).mean(), part["loss"].tail(few).mean()
+        rows.append((phase, len(part), decimal(first), decimal(last)))
+    return ["## Losses", _table(("phase", "steps", "first tenth", "last tenth"), rows)]
 
 
 def _results(card: Card) -> list[str]:

@@ -76,6 +76,7 @@ class TuneConfig(BaseModel):
     shard: bool = Field(
         False, description="spread weights, gradients and optimiser over the processes (FSDP2)"
     )
+    deepspeed: str | None = Field(None, description="file of DeepSpeed's settings; None does without it")
     save_every: PositiveInt = Field(200, description="steps between what a killed run is taken up from")
 
     @field_validator("constraints")

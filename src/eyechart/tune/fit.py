@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from accelerate import PartialState
 from transformers import TrainingArguments
 
 from eyechart.errors import EyechartError
@@ -90,10 +91,23 @@ def _checkpointing(model: Any, wanted: bool) -> Iterator[None]:
 
 
 def arguments(batch: int, steps: int, config: TuneConfig, folder: Path, seed: int, device: str) -> Any:
-    """Return the Trainer's settings."""
+    """Return the Trainer's settings.
+
+    Raises:
+        EyechartError: the batch does not divide.
+    """
+    processes = PartialState().num_processes
+    share, left = divmod(batch, processes * config.accumulate)
+    if left:
+        raise EyechartError(
+            f"a batch of {batch} images does not divide into {processes} processes times "
+            f"{config.accumulate} parts",
+            "choose another batch, or other parts (--accumulate)",
+        )
     found = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
+        per_device_train_batch_size=share,
         gradient_accumulation_steps=config.accumulate,
         train_sampling_strategy="sequential",  # the order is drawn before
         max_grad_norm=LARGEST_NORM,
@@ -111,17 +125,10 @@ def arguments(batch: int, steps: int, config: TuneConfig, folder: Path, seed: in
         disable_tqdm=True,
         report_to="none",
         seed=seed,
-        use_cpu=device == "cpu",
+        use_cpu=device == "cpu" and config.deepspeed is None,  # for a CPU, accelerate passes over DeepSpeed
+        deepspeed=config.deepspeed,
     )
     found._n_gpu = min(found.n_gpu, 1)  # one process never spreads a batch over several GPUs
-    share, left = divmod(batch, found.world_size * config.accumulate)
-    if left:
-        raise EyechartError(
-            f"a batch of {batch} images does not divide into {found.world_size} processes times "
-            f"{config.accumulate} parts",
-            "choose another batch, or other parts (--accumulate)",
-        )
-    found.per_device_train_batch_size = share
     return found
 
 

@@ -30,6 +30,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.task import Task
 from eyechart.tune.trainer import ComponentTrainer
+from eyechart.tune.units import blocks
 
 _WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
@@ -75,8 +76,8 @@ def spread(task: Task, model: nn.Module, device: torch.device) -> None:
     from torch.distributed.fsdp import fully_shard
 
     mesh = init_device_mesh(device.type, (torch.distributed.get_world_size(),))
-    alone = {p for p in task.parameters() if not p.ndim}
-    for block in _blocks(task.model):
+    alone = {*task.learned, *(p for p in task.parameters() if not p.ndim)}
+    for block in blocks(task.model):
         fully_shard(block, mesh=mesh, ignored_params=alone)
     fully_shard(task, mesh=mesh, ignored_params=alone)
     values, parts = dict(model.named_parameters(remove_duplicate=False)), {}
@@ -86,15 +87,6 @@ def spread(task: Task, model: nn.Module, device: torch.device) -> None:
             value = distribute_tensor(value, mesh, parameter.placements, src_data_rank=None)
         parts[name] = value
     task.model.load_state_dict(parts, strict=False, assign=True)  # buffers have their values
-
-
-def _blocks(model: nn.Module) -> Iterator[nn.Module]:
-    """Yield the repeated blocks: the modules of lists, but for lists inside a block."""
-    for child in model.children():
-        if isinstance(child, nn.ModuleList):
-            yield from (block for block in child if next(block.parameters(), None) is not None)
-        else:
-            yield from _blocks(child)
 
 
 def put_back(task: Task, model: nn.Module) -> None:

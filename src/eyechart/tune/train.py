@@ -20,6 +20,7 @@ from eyechart.tune.lesson import Lesson
 from eyechart.tune.lora import adapt, trainable
 from eyechart.tune.memory import keep_memory
 from eyechart.tune.phases import vision_path
+from eyechart.tune.processes import joined
 from eyechart.tune.proof import prove, snapshot
 from eyechart.tune.reach import unreachable
 from eyechart.tune.table import before_summary, before_table
@@ -27,7 +28,7 @@ from eyechart.tune.table import before_summary, before_table
 
 @dataclass(frozen=True)
 class Tuned:
-    """What tuning did: one row of losses a step, and the proof of what changed."""
+    """What tuning did: one row of losses a step, and, in the first process, the proof of what changed."""
 
     losses: pd.DataFrame
     proof: dict[str, Any]
@@ -62,8 +63,9 @@ def tune(
     import torch
 
     keep_memory()
+    first = joined(config).is_main_process
     config = arm.settings(config)
-    before = snapshot(subject.model, arm.train)
+    before = snapshot(subject.model, arm.train if first else ())
     dead = unreachable(subject.model, _sample(subject, lesson), arm.train)
     made = _constraints(subject, arm, lesson, config)
     torch.manual_seed(seed_of(seed, "tune", arm.name) % 2**63)  # the adapters' first values
@@ -78,9 +80,11 @@ def tune(
     if adapter is not None:
         adapter.merge_and_unload()
     subject.model.requires_grad_(False).eval()
-    proof = prove(before, subject.model, arm.train, adapted=adapted, unreachable=dead)
-    for component, row in proof["components"].items():
-        row["trainable"] = sizes.get(component, 0)
+    proof: dict[str, Any] = {}
+    if first:
+        proof = prove(before, subject.model, arm.train, adapted=adapted, unreachable=dead)
+        for component, row in proof["components"].items():
+            row["trainable"] = sizes.get(component, 0)
     return Tuned(table.assign(seconds=(table["seconds"].cumsum() * 100).round() / 100), proof)
 
 

@@ -24,7 +24,6 @@ from transformers import (
     get_scheduler,
 )
 
-from eyechart.errors import EyechartError
 from eyechart.progress import track
 from eyechart.tune.batches import batches
 from eyechart.tune.config import TuneConfig
@@ -62,9 +61,6 @@ class ComponentTrainer(Trainer):  # type: ignore[misc]
         shown: what is shown.
         args: the Trainer's settings.
         config: ours.
-
-    Raises:
-        EyechartError: the process was started for sharded weights.
     """
 
     control: Any
@@ -93,11 +89,6 @@ class ComponentTrainer(Trainer):  # type: ignore[misc]
             callbacks=callbacks,
         )
         self.remove_callback(PrinterCallback)
-        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            raise EyechartError(
-                "weights that are spread over processes (FSDP, DeepSpeed) cannot be tuned yet",
-                "start it without; several processes then share each batch (DDP)",
-            )
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Return AdamW with a group for each component, and one for what constraints learn."""
@@ -109,24 +100,27 @@ class ComponentTrainer(Trainer):  # type: ignore[misc]
         learned = [p for name, p in named.items() if name.startswith(f"{LEARNED}.")]
         if learned:
             chosen.append({"params": learned, "lr": _LEARNED_RATE, "weight_decay": 0.0})
-        self.optimizer = torch.optim.AdamW(chosen)
+        self.optimizer = self._adam = torch.optim.AdamW(chosen)
         return self.optimizer
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
-        """Return the course of the learning rates over so many steps."""
+        """Return the course of the learning rates over so many steps.
+
+        It is AdamW's own: what DeepSpeed wraps around it lacks what the one-cycle course reads.
+        """
         if self.lr_scheduler is None:
             rise = max(self._config.warmup, 2 / num_training_steps)
             if self._config.schedule == "one-cycle":
-                rates = [group["lr"] for group in self.optimizer.param_groups]
+                rates = [group["lr"] for group in self._adam.param_groups]
                 self.lr_scheduler = torch.optim.lr_scheduler.OneCycleLR(
-                    self.optimizer, rates, num_training_steps, pct_start=rise
+                    self._adam, rates, num_training_steps, pct_start=rise
                 )
             else:
                 kind = (
                     "constant_with_warmup" if self._config.schedule == "constant" else self._config.schedule
                 )
                 self.lr_scheduler = get_scheduler(
-                    kind, self.optimizer, round(rise * num_training_steps), num_training_steps
+                    kind, self._adam, round(rise * num_training_steps), num_training_steps
                 )
             self._created_lr_scheduler = True
         return self.lr_scheduler
