@@ -24,7 +24,7 @@ DATASET = DatasetConfig(
     clean_per_content=2,
     train_images=2400,
 )
-TUNE = TuneConfig(projector_steps=300, alignment_steps=400, steps=40)
+TUNE = TuneConfig(projector_steps=300, alignment_steps=400, steps=24)
 EXAM = ExamConfig(templates=("main-distortion", "word-list"), readouts=("choose", "generate"))
 INSIDE = InsideConfig(train_images=160, every=15, tokens=False)
 SEED = 0
