@@ -36,6 +36,7 @@ _SAID = {
     "argmax_next": "own label is likeliest next",
 }
 _SHARES = ("argmax", "matched_right", "argmax_next", "next_token_p", "full_p")
+_RELATIVE = ("distance", "next_token_p", "full_p")  # measures of which a share means something
 _LEAST = 0.001  # shares under this are written as powers of ten
 _POOLS = {"": "mean over the tokens", "_max": "nearest token", "_top": "mean of the nearest tenth"}
 ALPHA = 0.05
@@ -98,9 +99,9 @@ def _nearest(tables: Tables, arm: str, chance: float) -> str:
 def _moved(table: pd.DataFrame) -> Iterator[str]:
     """Yield how each tuned arm has moved the images towards their labels."""
     words = {
-        "below": "nearer to",
-        "above": "farther from",
-        "cannot tell": "not certainly nearer to or farther from",
+        "below": "the images have come nearer to their labels",
+        "above": "the images have gone farther from their labels",
+        "cannot tell": "cannot tell whether the images have come nearer to their labels",
     }
     for arm in dict.fromkeys(table["arm"]):
         own = pick(table, arm=arm, measure="centred_distance") or {}
@@ -109,14 +110,11 @@ def _moved(table: pd.DataFrame) -> Iterator[str]:
             continue
         change = Number.of(own, "change", "change_low", "change_high")
         beyond = Number.of(margin, "change", "change_low", "change_high")
-        specific = {"above": "and margins grow", "below": "but margins shrink"}.get(
-            place(beyond, 0), "but margins do not certainly grow"
-        )
+        told = {"above": "it grows", "below": "it shrinks"}.get(place(beyond, 0), "cannot tell a change")
         share = _share(own)
-        told = f" ({share})" if share else ""
         yield (
-            f"{arm} has brought the images {words[place(change, 0)]} their labels: distance "
-            f"{_signed(change)}{told}, {specific}: {_signed(beyond)}."
+            f"{arm}: {words[place(change, 0)]}: distance {_signed(change)}{f', {share}' if share else ''}; "
+            f"margin to the best other label {_signed(beyond)}: {told}."
         )
 
 
@@ -133,7 +131,7 @@ def _share(row: dict[str, Any]) -> str:
     if number.value > 9:  # past tenfold per cents say little
         return f"× {1 + number.value:,.0f} ({1 + number.low:,.0f} to {1 + number.high:,.0f})"
     sign = "+" if number.value > 0 else ""
-    return f"{sign}{percent(number.value)}, {interval(number.low, number.high)}"
+    return f"{sign}{percent(number.value)} ({interval(number.low, number.high)})"
 
 
 def _grid(table: pd.DataFrame, kind: str, pool: str, caption: str) -> Grid:
@@ -172,8 +170,9 @@ def _cell(row: dict[str, Any] | None, measure: str) -> str:
         lines = list(plain(number, 2 if measure.endswith("rank") else 3))
     change = Number.of(row, "change", "change_low", "change_high")
     if not math.isnan(change.value):
-        share = "" if measure.endswith(("rank", "argmax", "matched_right", "argmax_next")) else _share(row)
-        lines.append(share or (points(change) if measure.endswith(_SHARES) else _signed(change)))
+        share = _share(row) if measure.endswith(_RELATIVE) else ""
+        moved = share or (points(change) if measure.endswith(_SHARES) else _signed(change))
+        lines += moved.rstrip(")").split(" (")
     return "\n".join(lines)
 
 

@@ -50,18 +50,19 @@ def _sentence(mine: pd.DataFrame, arm: str, chance: float) -> str:
     layers = [row for row in rows if row["stage"] != "language last position"] or rows
     best = max(layers, key=lambda row: float(row["right_max"]))
     right, lift = number_of(best, "right_max"), number_of(best, "lift_max")
-    none = "" if place(right, chance) == "above" else "no stage reads it above chance; "
-    found = (
-        f"{arm}: {none}of {len(layers)} stages at the image's positions, {best['stage']} reads the own label "
-        f"best: it is the likeliest one for {right} (chance {percent(chance)}), and {_times(lift)} as likely "
-        "as where it is not the label"
+    found = f"{arm}: at the image's positions no stage makes the own label likelier than chance"
+    if place(right, chance) == "above":
+        found = f"{arm}: at the image's positions the own label is likeliest"
+    found += (
+        f"; {best['stage']}, best of {len(layers)} stages, names it for {right} (chance {percent(chance)}), "
+        f"lift {_times(lift)}"
     )
     last = pick(mine, label="all", stage="language last position")
-    return f"{found}; where the answer begins, {number_of(last, 'right_max')}." if last else f"{found}."
+    return f"{found}; where the answer begins: {number_of(last, 'right_max')}." if last else f"{found}."
 
 
 def _times(lift: Number) -> str:
-    return "–" if math.isnan(lift.value) else f"{lift.value:.2g} times ({lift.low:.2g} to {lift.high:.2g})"
+    return "–" if math.isnan(lift.value) else f"{lift.value:.2g} ({lift.low:.2g} to {lift.high:.2g})"
 
 
 def _heat(table: pd.DataFrame, arms: Sequence[str], measure: str) -> Drawn:
@@ -126,7 +127,7 @@ def _panel(axes: Any, values: Any, *, lift: bool) -> Any:
     for row, column in np.ndindex(values.shape):
         text = "–" if np.isnan(values[row, column]) else _number(values[row, column], lift=lift)
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", fontsize=7.5, color=TEXT)
-    axes.invert_yaxis()
+    axes.set_ylim(len(values), 0)  # the first stage is above
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)

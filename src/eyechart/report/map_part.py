@@ -34,13 +34,15 @@ def map_part(maps: pd.DataFrame | None, arms: Sequence[str]) -> Part | None:
     mine = maps[maps["arm"].isin(shown)]
     if mine.empty:
         return None
+    seen = mine.groupby("image_id")["arm"].transform("nunique")
+    mine = mine[seen == seen.max()]  # of arms that were looked into on other images, those that both have
     refused = sorted(set(mine["reason"]) - {""})
     drawable = mine[mine["rows"] > 0]
     if drawable.empty:
         return Part(lead=f"{refused[0].capitalize()}.", reading=_READING)
     count = drawable["image_id"].nunique()
     return Part(
-        lead=f"{count} pictures of the hardest level, one a label, and how near their tokens lie to that.",
+        lead=f"{count} pictures, one a label, at its hardest level: how near each token lies to its word.",
         reading=_READING,
         notes=tuple(f"Of some pictures {reason}." for reason in refused),
         figures=(_figure(drawable, shown),),
