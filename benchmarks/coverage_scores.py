@@ -86,10 +86,10 @@ def truth() -> dict[str, float]:
         found[name] = float(value)
         found[f"change of {name}"] = float(of_arm["tuned"][name] - value)
     wide = table[table["arm"] == "base"].pivot(index="image_id", columns="template", values="score")
-    x = wide.to_numpy()
-    found["sd over wordings"] = float(x.std(axis=1, ddof=1).mean())
-    own, rest = np.cov(x.T)[0, 1], np.var(x[:, 0] - x[:, 1], ddof=1) / 2
-    found["image_share"] = float(own / (own + rest + (x[:, 0].mean() - x[:, 1].mean()) ** 2 / 2))
+    both = wide.to_numpy()
+    found["sd over wordings"] = float(both.std(axis=1, ddof=1).mean())
+    own, rest = np.cov(both.T)[0, 1], np.var(both[:, 0] - both[:, 1], ddof=1) / 2
+    found["image_share"] = float(own / (own + rest + (both[:, 0].mean() - both[:, 1].mean()) ** 2 / 2))
     return found
 
 

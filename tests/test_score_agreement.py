@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.optimize import curve_fit
 
 from eyechart.quality.agreement import ALL, agreement
 from eyechart.quality.correlation import Kendall, pearson, spearman
@@ -75,6 +76,23 @@ def test_the_logistic_is_found_again(b1: float, b2: float, b3: float, b4: float,
     assert found.kind == "logistic"
     assert found.rises is not falls
     np.testing.assert_allclose(found(x), y, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_plcc_and_rmse_are_those_of_the_published_protocol(seed: int) -> None:
+    """The protocol of pyiqa's benchmark: this function, this start, scipy's curve_fit, then Pearson's r."""
+    draw = rng(seed, "protocol")
+    x = draw.uniform(0.2, 0.9, 150)
+    y = logistic(x, 4.6, 1.2, 0.55, 0.09) + draw.normal(0, 0.3, 150)
+
+    def published(s: Floats, b1: float, b2: float, b3: float, b4: float) -> Floats:
+        return (b1 - b2) / (1 + np.exp(-(s - b3) / b4)) + b2
+
+    start = [y.max(), y.min(), x.mean(), x.std() / 4]
+    expected = published(x, *curve_fit(published, x, y, start, maxfev=10_000)[0])
+    found = fit(x, y)(x)
+    assert stats.pearsonr(found, y)[0] == pytest.approx(stats.pearsonr(expected, y)[0], abs=1e-6)
+    assert np.mean((found - y) ** 2) == pytest.approx(np.mean((expected - y) ** 2), rel=1e-6)
 
 
 def test_a_line_stands_in_where_the_logistic_is_worse() -> None:

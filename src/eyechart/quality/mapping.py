@@ -3,7 +3,7 @@
     f(x) = b2 + (b1 - b2) / (1 + exp(-(x - b3) / |b4|))
 
 fitted by least squares from b1 = max y, b2 = min y, b3 = mean x, b4 = std x / 4. This is the function of the
-VQEG's final report (FR-TV Phase II, 2003), with the start that no-reference work and pyiqa usually take.
+VQEG's final report (FR-TV Phase II, 2003), with the start that pyiqa's benchmark takes.
 """
 
 from __future__ import annotations
