@@ -105,6 +105,8 @@ def test_a_corpus_without_types_is_refused_or_kept(tmp_path: Path) -> None:
     assert set(found["target_kind"]) == {OPINION}
     assert found["label"].isna().all()
     assert len(kept.table("test")) == 0
+    with pytest.raises(EyechartError, match="no test pictures with a label"):
+        ec.exam_run("nano", kept.path, tmp_path / "run", seed=0, say=list[str]().append)
 
 
 def test_targets_are_opinions_or_the_similarity_to_the_pristine_crop(whole: Run, dataset: Dataset) -> None:

@@ -116,7 +116,8 @@ def endpoint_score_run(
     write_shard(run.path / folder_of(ARM, KIND) / "00000.parquet", scores, COLUMNS)
     prompts = [PromptRow(prompt_key(one.text), one.id, 0, None, one.text) for one in templates]
     write_prompts(run, ARM, prompts, "score_prompts")
-    run.write_table(pd.concat([run.read_table("set_aside.csv"), aside]), "set_aside.csv")
+    every_aside = pd.concat([run.read_table("set_aside.csv"), aside]).drop_duplicates()
+    run.write_table(every_aside, "set_aside.csv")
     _finish(run)
     return study_report(run, say)
 

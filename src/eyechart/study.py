@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
+from eyechart.errors import EyechartError
 from eyechart.exam import ExamConfig
 from eyechart.exam.processes import Processes, refuse_several
 from eyechart.inside import BASE, InsideConfig, remove_states
@@ -98,6 +99,11 @@ def file_dataset(run: Run, dataset: Dataset, seed: int, say: Callable[[str], Non
     for name in ("dataset.json", "set_aside.csv"):
         shutil.copyfile(dataset.path / name, run.path / name)
     train, test = dataset.table("train"), dataset.table("test")
+    if test.empty:
+        raise EyechartError(
+            f"{dataset.path.name} has no test pictures with a label",
+            "eyechart score can use it; exams cannot",
+        )
     if not run.has("gallery.parquet"):
         keep_gallery(run, test, lambda ids: dataset.images("test", ids), seed)
     if not run.has("baselines.parquet"):
