@@ -18,6 +18,7 @@ from eyechart.errors import EyechartError  # noqa: E402
 from eyechart.exam.engine import read  # noqa: E402
 from eyechart.exam.forest import Ask  # noqa: E402
 from eyechart.inside.remember import modules_of  # noqa: E402
+from eyechart.inside.shapley import shapley_table  # noqa: E402
 from eyechart.inside.swap import BASE, TUNED, Swap, shared_tensors, swapped_answers  # noqa: E402
 from eyechart.subjects.components import COMPONENTS, components, families  # noqa: E402
 from eyechart.subjects.model import ModelSubject  # noqa: E402
@@ -192,3 +193,22 @@ def test_modules_of_a_component_are_the_outermost_that_compute(internvl: ModelSu
     inside = modules_of(model, components(model)["vision"])
     assert model.model.visual not in inside
     assert len(inside) == 1 + len(model.model.visual.blocks)
+
+
+def test_all_of_the_gain_is_given_to_the_component_that_made_it(llava: ModelSubject) -> None:
+    changed = tuned(llava, "projector")
+    unused = changed.model.model.vision_tower.post_layernorm.weight  # LLaVA reads the last layer but one
+    unused.data += 1
+    assert Swap(changed, llava).changed == ("vision", "projector")
+    found = answers(llava, changed)
+    asked = found.groupby(list(COMPONENTS))["predicted"].agg(list)
+    assert asked[BASE, TUNED, BASE] != asked[BASE, BASE, BASE]
+    labels = {f"i{i}": label for i, label in enumerate(asked[TUNED, TUNED, TUNED])}
+    found["correct"] = found["predicted"] == found["image_id"].map(
+        labels
+    )  # the tuned subject is always right
+    table = shapley_table(found)
+    overall = table[table["label"] == "overall"].set_index("component")["value"]
+    assert overall[["vision", "language"]].tolist() == [0, 0]
+    assert overall["projector"] == pytest.approx(overall["gain"])
+    assert overall["gain"] > 0
