@@ -133,6 +133,8 @@ def _arm(run: Run, arm: str, images: pd.DataFrame, inside: bool) -> None:
     if inside:
         run.write_table(_distance(images, arm), f"arms/{arm}/distance.parquet")
         run.write_table(_stages(arm), f"arms/{arm}/stages.parquet")
+        run.write_table(_probes(images), f"arms/{arm}/probes.parquet")
+        run.write_table(_geometry(arm), f"arms/{arm}/geometry.parquet")
     (run.arm(arm) / "DONE").touch()
 
 
@@ -206,15 +208,45 @@ def _distance(images: pd.DataFrame, arm: str) -> pd.DataFrame:
     return table.assign(next_token_p=p, full_p=p / 2, argmax_next=draw.choice(LABELS, len(table)))
 
 
+STAGES = [f"encoder {i}" for i in range(1, 13)] + ["encoder output", "projector output"]
+STAGES += [f"language {i}" for i in (6, 12, 18, 24, 30)] + ["language last position"]
+
+
 def _stages(arm: str) -> pd.DataFrame:
-    names = [f"encoder {i}" for i in range(1, 13)] + ["encoder output", "projector output"]
-    names += [f"language {i}" for i in (6, 12, 18, 24, 30)] + ["language last position"]
     rows = []
-    for order, name in enumerate(names):
+    for order, name in enumerate(STAGES):
         level = 0.85 if name.startswith("encoder") else 0.7 if name.startswith("projector") else 0.55
-        for kind, accuracy in (("probe", level + SKILL[arm] / 8), ("shuffled", 0.125)):
+        found = {"probe": level + SKILL[arm] / 8, "shuffled": 0.125, "random": 0.3 - order / 100}
+        for kind, accuracy in found.items():
             row = {"arm": arm, "stage": name, "order": order, "kind": kind, "accuracy": accuracy}
             rows.append(row | {"low": accuracy - 0.03, "high": accuracy + 0.03, "n": 400, "contents": 8})
     pixels = {"arm": arm, "stage": "pixels", "order": -1, "kind": "pixels", "accuracy": 0.5}
     rows.append(pixels | {"low": 0.46, "high": 0.54, "n": 400, "contents": 8})
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(chance=0.125)
+
+
+def _probes(images: pd.DataFrame) -> pd.DataFrame:
+    """Return the answers of two probes about two thirds of the images."""
+    probed = images[["image_id", "content", "label"]].iloc[: 2 * len(images) // 3]
+    parts = []
+    for stage, order, kind in (("pixel statistics", -1, "pixels"), ("encoder 1", 0, "probe")):
+        predicted = rng(0, kind).choice(LABELS, len(probed))
+        parts.append(probed.assign(predicted=predicted, stage=stage, order=order, kind=kind))
+    return pd.concat(parts, ignore_index=True).assign(cluster=lambda table: table["content"])
+
+
+def _geometry(arm: str) -> pd.DataFrame:
+    rows = []
+    for order, name in enumerate(STAGES):
+        ends = STAGES[order + 1 : order + 2] + ([] if arm == "base" else ["before"])
+        value = 0.9 - SKILL[arm] * order / 40
+        rows += [(measure, name, order, end, value) for measure in ("cka", "overlap") for end in ends]
+        rows.append(("label_purity", name, order, "", 0.3))
+    at = ("projector output", 13)
+    rows += [("gap", *at, end, 0.8) for end in ("labels", "vocabulary")]
+    rows += [("cone", *at, end, 0.2) for end in ("", "labels", "vocabulary")]
+    table = pd.DataFrame(rows, columns=["measure", "stage", "order", "other", "value"])
+    table = table.assign(low=table["value"] - 0.05, high=table["value"] + 0.05)
+    words = (table["measure"] == "cone") & (table["other"] != "")
+    table.loc[words, ["low", "high"]] = np.nan
+    return table.assign(arm=arm, chance=0.125, n=400, contents=8)

@@ -96,7 +96,7 @@ def test_every_figure_shows(browser: Any, page: Path) -> None:
         one => [one.getAttribute('aria-label'), one.getBBox().width, one.getBBox().height,
                 one.querySelectorAll('text').length, one.querySelectorAll('path').length])"""
     found = opened(browser, page).execute_script(boxes)
-    assert len(found) == 9
+    assert len(found) == 12
     for words, width, height, texts, paths in found:
         assert len(words) > 30
         assert width > 300

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from eyechart.report.tables import READOUTS, Tables, decisive_readout, pick, records
+from eyechart.report.tables import READOUTS, Tables, decisive_readout, records
 
 TEXT = "#010203"  # stands for the page's text colour, which the browser fills in
 # Each at least 3:1 against white and against near black, and told apart in the common colour blindnesses.
@@ -79,8 +79,6 @@ def all_figures(tables: Tables, losses: pd.DataFrame | None, chance: float) -> d
     if "kinds" in tables:
         found["arms"] = arms_figure(tables, chance)
         found["levels"] = levels_figure(tables["levels"], chance)
-    if "stages" in tables:
-        found["ladder"] = ladder_figure(tables, chance)
     if losses is not None:
         found["losses"] = losses_figure(losses)
     return found
@@ -169,36 +167,6 @@ def levels_figure(levels: pd.DataFrame, chance: float) -> str:
         (9.0, 3.4),
         draw,
     )
-
-
-def ladder_figure(tables: Tables, chance: float) -> str:
-    """Return probe accuracy by stage for the untuned model and the best arm, with both controls."""
-    stages = tables["stages"]
-    names = list(dict.fromkeys(stages.loc[stages["kind"] == "probe"].sort_values("order")["stage"]))
-    shown = [arm for arm in ("base", best_arm(tables)) if arm in set(stages["arm"])]
-
-    def draw(axes: Any) -> None:
-        for i, arm in enumerate(dict.fromkeys(shown)):
-            for kind, line in (("probe", "-"), ("shuffled", ":")):
-                part = stages[(stages["arm"] == arm) & (stages["kind"] == kind)].sort_values("order")
-                where = [names.index(stage) for stage in part["stage"] if stage in names]
-                part = part[part["stage"].isin(names)]
-                colour = COLOURS[(0, 4)[i]]
-                axes.plot(where, part["accuracy"], line, color=colour, marker="o", label=f"{arm}, {kind}")
-                axes.fill_between(where, part["low"], part["high"], color=colour, alpha=0.15, linewidth=0)
-        pixels = pick(stages, kind="pixels")
-        for label, level in (("chance", chance), ("pixel statistics", pixels and pixels["accuracy"])):
-            if level is not None:
-                axes.axhline(level, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
-                axes.text(len(names) - 0.45, level, label, va="center", fontsize=8.5)
-        axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
-        axes.set_xlim(-0.5, len(names) - 0.5)
-        shares(axes, "probe accuracy")
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, fontsize=9)
-
-    parts = stages[(stages["kind"] == "probe") & stages["arm"].isin(shown)]
-    words = "; ".join(f"{row.arm} {row.stage} {row.accuracy:.0%}" for row in parts.itertuples())
-    return svg("ladder", f"Probe accuracy by stage: {words}; chance {chance:.1%}.", (9.0, 4.4), draw)
 
 
 def losses_figure(losses: pd.DataFrame) -> str:

@@ -32,7 +32,9 @@ class Inputs:
         scores: quality scores of all arms; ``targets``: what each scored picture should get.
         prompts, content, distance, contextual, controls, maps, lens, stages, losses: the tables of all arms,
             with a column ``arm``.
+        probes, geometry: the same, of the probes' answers and of the geometry of the stages.
         patching, swap, shapley: the same, of causal patching and of swapped components.
+        random_weights: why the control with random weights was left out; empty where it was not.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
         gallery: images to show, with the columns image_id and image (PNG bytes).
@@ -62,6 +64,9 @@ class Inputs:
     maps: pd.DataFrame | None
     lens: pd.DataFrame | None
     stages: pd.DataFrame | None
+    probes: pd.DataFrame | None
+    geometry: pd.DataFrame | None
+    random_weights: dict[str, Any]
     patching: pd.DataFrame | None
     swap: pd.DataFrame | None
     shapley: pd.DataFrame | None
@@ -106,6 +111,9 @@ def read_inputs(run: Run) -> Inputs:
         maps=_of_arms(run, arms, "maps.parquet"),
         lens=_of_arms(run, arms, "lens.parquet"),
         stages=_of_arms(run, arms, "stages.parquet"),
+        probes=_of_arms(run, arms, "probes.parquet"),
+        geometry=_of_arms(run, arms, "geometry.parquet"),
+        random_weights=_json(run, "controls/random_weights.json", {}),
         patching=_of_arms(run, arms, "patching.parquet"),
         swap=_of_arms(run, arms, "swap.parquet"),
         shapley=_of_arms(run, arms, "shapley.parquet"),

@@ -17,7 +17,7 @@ from eyechart.report.inputs import Inputs, read_inputs
 from eyechart.report.labels import label_map_shown
 from eyechart.report.markdown import as_markdown
 from eyechart.report.part import Part
-from eyechart.report.parts import BEFORE_LADDER, TITLES, all_parts
+from eyechart.report.parts import BEFORE_LADDER, LADDER, TITLES, all_parts
 from eyechart.report.render import environment, policy, script
 from eyechart.report.series import all_series
 from eyechart.report.shelves import gallery
@@ -149,6 +149,7 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
     ask = "eyechart exam SUBJECT DATASET"
     parts = all_parts(inputs, tables)
     near = [Section(name, TITLES[name], part=parts.pop(name)) for name in BEFORE_LADDER if name in parts]
+    ladder = [Section(name, TITLES[name], part=parts.pop(name)) for name in LADDER if name in parts]
     asked = [Section("asked", TITLES["asked"], part=parts.pop("asked"))] if "asked" in parts else []
     measured = [Section(name, TITLES[name], part=part) for name, part in parts.items()]
     sections = [
@@ -159,7 +160,7 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
         Section("levels", "By level and label", exam, ask),
         Section("confusion", "Confusion", exam, ask),
         *(near or [Section("distance", TITLES["distance"], "There is no semantic distance yet.", inside)]),
-        Section("ladder", "The ladder", _absent(inputs.stages, "probes of the stages"), inside),
+        *(ladder or [Section("ladder", TITLES["ladder"], "There are no probes of the stages yet.", inside)]),
         Section(
             "content", "What the picture shows", _absent(inputs.content, "questions on the picture"), ask
         ),

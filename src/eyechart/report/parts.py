@@ -7,7 +7,9 @@ from eyechart.report.believing import believing
 from eyechart.report.choosing import choosing
 from eyechart.report.distance_part import distance_part
 from eyechart.report.figures import best_arm
+from eyechart.report.geometry_part import geometry_part
 from eyechart.report.inputs import Inputs
+from eyechart.report.ladder_part import ladder_part
 from eyechart.report.lens_part import lens_part
 from eyechart.report.map_part import map_part
 from eyechart.report.order import option_order_part
@@ -24,6 +26,8 @@ TITLES = {
     "distance": "Semantic distance",
     "maps": "Nearness over the picture",
     "lens": "Logit lens",
+    "ladder": "The ladder",
+    "geometry": "How alike the stages are",
     "patching": "Where it is decided",
     "swap": "Which component gained",
     "wordings": "Wordings",
@@ -35,7 +39,10 @@ TITLES = {
     "quality": "Quality scores",
     "asked": "How it was asked",
 }
+
+
 BEFORE_LADDER = ("distance", "maps", "lens")
+LADDER = ("ladder", "geometry")
 
 
 def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
@@ -58,5 +65,7 @@ def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
         "distance": distance_part(tables, arms, chance),
         "maps": map_part(inputs.maps, arms),
         "lens": lens_part(tables, arms, chance),
+        "ladder": ladder_part(tables, arms, chance, inputs.random_weights.get("skipped")),
+        "geometry": geometry_part(tables, arms),
     }
     return {name: part for name, part in found.items() if part is not None}

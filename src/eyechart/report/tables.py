@@ -16,6 +16,7 @@ from eyechart.quality.tables import score_tables
 from eyechart.report.causal_tables import causal_tables
 from eyechart.report.exam_tables import exam_tables
 from eyechart.report.inputs import Inputs
+from eyechart.report.ladder_tables import ladder_tables
 from eyechart.report.word_tables import word_tables
 
 Tables = dict[str, pd.DataFrame]
@@ -38,9 +39,10 @@ def all_tables(inputs: Inputs) -> Tables:
     Returns:
         exam (per arm, template, readout), kinds (templates of one kind pooled), levels, label_levels,
         recalls, confusion, compare, repairs (every arm against base by the readout that decides), gap,
-        agreement, status, baselines, versus_pixels, content, stages, arms (the summary), and those of
+        agreement, status, baselines, versus_pixels, content, arms (the summary), and those of
         :func:`eyechart.report.word_tables.word_tables`,
-        :func:`eyechart.report.exam_tables.exam_tables` and of
+        :func:`eyechart.report.ladder_tables.ladder_tables`,
+        :func:`eyechart.report.exam_tables.exam_tables` and
         :func:`eyechart.quality.tables.score_tables`. A table whose part is missing is absent.
     """
     tables: Tables = {}
@@ -57,8 +59,7 @@ def all_tables(inputs: Inputs) -> Tables:
     if inputs.content is not None:
         tables["content"] = _content(inputs.content)
     tables |= word_tables(inputs)
-    if inputs.stages is not None:
-        tables["stages"] = inputs.stages.sort_values("order", kind="stable", ignore_index=True)
+    tables |= ladder_tables(inputs)
     tables |= causal_tables(inputs)
     tables["arms"] = _summary(inputs, tables)
     return tables
