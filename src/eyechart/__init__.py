@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from eyechart.dataset import DatasetConfig, build_dataset, load_dataset
     from eyechart.errors import EyechartError
+    from eyechart.exam import ExamConfig
+    from eyechart.inside import InsideConfig
     from eyechart.quality import ScoreConfig
     from eyechart.remote import endpoint_run
     from eyechart.report import build_report
     from eyechart.scoring import endpoint_score_run, score_run
-    from eyechart.single import exam_run
+    from eyechart.single import exam_run, grade_run, inside_run
     from eyechart.study import StudyConfig, run_study
     from eyechart.subjects.endpoint import EndpointConfig
     from eyechart.subjects.loading import load_subject
@@ -25,7 +27,9 @@ __version__ = "0.1.0"
 _HOMES = {
     "DatasetConfig": "eyechart.dataset",
     "EndpointConfig": "eyechart.subjects.endpoint",
+    "ExamConfig": "eyechart.exam",
     "EyechartError": "eyechart.errors",
+    "InsideConfig": "eyechart.inside",
     "LoadOptions": "eyechart.subjects.options",
     "ScoreConfig": "eyechart.quality",
     "StudyConfig": "eyechart.study",
@@ -34,6 +38,8 @@ _HOMES = {
     "endpoint_run": "eyechart.remote",
     "endpoint_score_run": "eyechart.scoring",
     "exam_run": "eyechart.single",
+    "grade_run": "eyechart.single",
+    "inside_run": "eyechart.single",
     "load_dataset": "eyechart.dataset",
     "load_subject": "eyechart.subjects.loading",
     "run_study": "eyechart.study",
@@ -43,7 +49,9 @@ _HOMES = {
 __all__ = [
     "DatasetConfig",
     "EndpointConfig",
+    "ExamConfig",
     "EyechartError",
+    "InsideConfig",
     "LoadOptions",
     "ScoreConfig",
     "StudyConfig",
@@ -52,6 +60,8 @@ __all__ = [
     "endpoint_run",
     "endpoint_score_run",
     "exam_run",
+    "grade_run",
+    "inside_run",
     "load_dataset",
     "load_subject",
     "run_study",
