@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from eyechart.errors import EyechartError
 from eyechart.seeds import rng
 
-STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # of the inverse regularisation; of equally good ones the first is taken
+STRENGTHS: tuple[float, ...] = (
+    0.001,
+    0.01,
+    0.1,
+    1.0,
+)  # of the inverse regularisation; of equally good ones the first is taken
 INNER = 3  # folds that choose the strength
 SHUFFLES = 25  # most shuffles of the labels
 COLUMNS = ["image_id", "content", "label", "cluster", "predicted"]
