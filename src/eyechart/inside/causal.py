@@ -36,6 +36,7 @@ def patching(look: Look) -> pd.DataFrame | None:
 
     pairs = find_pairs(look.table, look.dataset.table("test"), load, look.config.pairs)
     if pairs.empty:
+        look.say(f"{look.arm}: inside: no distorted image has its clean version among the test images")
         return None
     layers = len(language_layers(look.subject.model))
     stages = sorted({0, *range(look.config.every, layers, look.config.every), layers})
@@ -76,14 +77,14 @@ def patched_pairs(
     """
     sizes = list(zip(pairs["height"], pairs["width"], strict=True))
     parts = []
-    for places in track(batches(range(len(pairs)), sizes, batch), "patching clean and distorted runs"):
-        rows = pairs.iloc[places]
-        spelled = tuple(subject.answer_ids(question, label, sizes[places[0]]) for label in labels)
-        ask = Ask(subject.prompt(question, sizes[places[0]]), spelled, write=False)
-        patcher = Patcher(subject, ask, stages, scheme)
-        own = np.array([list(labels).index(label) for label in rows["label"]])
-        images = load(rows["clean_id"].tolist()), load(rows["image_id"].tolist())
-        parts.append(_of_batch(patcher, rows, images, own))
+    with subject.asking():
+        for places in track(batches(range(len(pairs)), sizes, batch), "patching clean and distorted runs"):
+            rows, size = pairs.iloc[places], sizes[places[0]]
+            spelled = tuple(subject.answer_ids(question, label, size) for label in labels)
+            ask = Ask(subject.prompt(question, size), spelled, write=False)
+            own = np.array([list(labels).index(label) for label in rows["label"]])
+            images = load(rows["clean_id"].tolist()), load(rows["image_id"].tolist())
+            parts.append(_of_batch(Patcher(subject, ask, stages, scheme), rows, images, own))
     return pd.concat(parts, ignore_index=True)
 
 
