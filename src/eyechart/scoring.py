@@ -17,7 +17,7 @@ from eyechart.exam.journal import opened
 from eyechart.exam.processes import joined
 from eyechart.exam.prompts import PromptRow, prompt_key, write_prompts
 from eyechart.exam.remote import Asked, ask_endpoint
-from eyechart.exam.shards import folder_of, write_shard
+from eyechart.exam.shards import finished, folder_of, write_shard
 from eyechart.quality.config import ScoreConfig
 from eyechart.quality.pictures import load_pictures, scored_pictures
 from eyechart.quality.remote import endpoint_scores
@@ -147,7 +147,9 @@ def _run_of(out: Path, plan: Mapping[str, Any], dataset: Dataset) -> Run:
 
 
 def _finish(run: Run) -> None:
-    (run.arm(ARM) / "DONE").touch()
+    """Mark the arm as finished; whether an exam in the same run is, only the exam says."""
+    if not finished(run, ARM):
+        (run.arm(ARM) / "DONE").touch()
 
 
 def _nothing(_: str) -> None:
