@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eyechart.dataset import DatasetConfig, build_dataset
 from eyechart.errors import EyechartError
 from eyechart.tune.batches import held_out, order
+from eyechart.tune.contrast import Contrast
+from eyechart.tune.grouping import counting, grouped
 from eyechart.tune.lesson import Lesson, Pictures
 
 
@@ -71,3 +76,45 @@ def test_pictures_are_read_by_rows(tmp_path_factory: pytest.TempPathFactory) -> 
     assert all(np.array_equal(a, b) for a, b in zip(read[2:5], whole[2:5], strict=True))
     with pytest.raises(EyechartError, match="no picture"):
         Pictures(dataset, "train", ["other"])[0]
+
+
+def dense(contents: int, each: int) -> Lesson:
+    """Return a task in which every content has every of 8 labels so many times."""
+    targets = list(range(8)) * each * contents
+    names = [f"content {i}" for i in range(contents) for _ in range(8 * each)]
+    return Lesson([], np.array(targets), tuple("abcdefgh"), ("?",), (), tuple(names))
+
+
+@pytest.mark.parametrize("balance", ["none", "label"])
+@pytest.mark.parametrize(("size", "least"), [(4, 0.85), (8, 0.93), (16, 0.96)])
+def test_in_groups_nearly_every_image_counts_for_contrast(balance: Any, size: int, least: float) -> None:
+    task = dense(60, 3)
+    rows = order(task, np.arange(60 * 24), 200 * size, balance, np.random.default_rng(0))
+    found = grouped(task, rows, size, np.random.default_rng(1))
+    assert sorted(found) == sorted(rows)  # what is shown how often stays as it was drawn
+    assert counting(task, found, size).mean() > least
+    assert counting(task, rows, size).mean() < 0.2
+    again = grouped(task, rows, size, np.random.default_rng(1))
+    assert found.tolist() == again.tolist()
+    if balance == "none":  # rounds are kept, but for what does not fill a batch
+        assert np.ptp(np.bincount(found)) <= 1
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 7)), min_size=2, max_size=40), st.integers(1, 9)
+)
+def test_groups_hold_what_was_drawn(images: list[tuple[str, int]], size: int) -> None:
+    contents, targets = zip(*images, strict=True)
+    task = Lesson([], np.array(targets), tuple("abcdefgh"), ("?",), (), contents)
+    rows = np.arange(len(images)).repeat(2)
+    assert sorted(grouped(task, rows, size, np.random.default_rng(0))) == sorted(rows)
+
+
+def test_what_counts_is_what_the_loss_takes() -> None:
+    """One of four has both a like and an unlike; an image that is shown twice is no like of itself."""
+    task = Lesson([], np.array([0, 1, 0, 2]), tuple("abc"), ("?",), (), ("x", "x", "y", "x"))
+    assert counting(task, np.array([0, 1, 2, 3]), 4) == pytest.approx(1 / 4)
+    assert counting(task, np.array([0, 1, 0, 3]), 4) == 0
+    tokens = torch.randn(4, 1, 8)
+    loss = Contrast(task.contents).loss(tokens, torch.tensor([0, 1, 0, 2]), np.array([0, 1, 0, 3]))
+    assert loss is None

@@ -55,7 +55,7 @@ def note_what_is_held(folder: Path) -> None:
     """File what this process holds of the numbers that train, and of how many, when a phase ends."""
     from torch.distributed.tensor import DTensor
 
-    end = fit.put_back
+    end = vars(fit)["put_back"]
 
     def put_back(task: Any, model: Any) -> None:
         trained = [p for p in task.model.parameters() if p.requires_grad]
@@ -63,7 +63,7 @@ def note_what_is_held(folder: Path) -> None:
         (folder / "held").write_text(json.dumps([held, sum(p.numel() for p in trained)]), encoding="utf-8")
         end(task, model)
 
-    fit.put_back = put_back
+    vars(fit)["put_back"] = put_back
 
 
 def run(folder: Path, name: str, kill: int = 0, **more: Any) -> Tuned:

@@ -104,7 +104,8 @@ class Course:
         """Return how many images one forward pass has: what ``contrast`` compares with each other."""
         from accelerate import PartialState
 
-        return max(1, phase.batch // (PartialState().num_processes * self.config.accumulate))
+        processes: int = PartialState().num_processes
+        return max(1, phase.batch // (processes * self.config.accumulate))
 
     def _once(self, phase: Phase, shown: Shown) -> pd.DataFrame:
         """Run a phase, or load its end; returns its losses."""

@@ -91,7 +91,7 @@ class _Pool:
         most -= space - 2 * most == 2  # a rest of two could hold no block
         while most > 1 and len(usable := np.flatnonzero(self._open & (self._count > 0))):
             weights = self._count[usable]
-            content = self._draw.choice(usable, p=weights / weights.sum())
+            content = int(self._draw.choice(usable, p=weights / weights.sum()))
             few = self._draw.choice(usable, min(_TRIED, len(usable)), replace=False)
             pair = self._pair(content, few, most) or self._pair(content, usable, most)
             if pair:
@@ -101,18 +101,18 @@ class _Pool:
 
     def _pair(self, content: int, others: NDArray[np.int64], most: int) -> list[int]:
         """Take a content and one of others in at most so many labels; nothing if none shares two."""
-        shared = (self.left[others] > 0) & (self.left[content] > 0)
+        shared: NDArray[np.bool_] = (self.left[others] > 0) & (self.left[content] > 0)
         shared[others == content] = self.left[content] > 1
         common = np.minimum(shared.sum(1), most)
         if common.max() < 2:
             return []
         place = self._draw.choice(np.flatnonzero(common == common.max()))
-        pair, labels = (content, others[place]), np.flatnonzero(shared[place])
+        pair, labels = (content, int(others[place])), np.flatnonzero(shared[place])
         plenty = self.left[list(pair)][:, labels].sum(0) + self._draw.random(len(labels))
         if most > 2 and len(labels) == most + 1:
             most -= 1  # one label alone could not be compared later
         labels = labels[np.argsort(-plenty)[:most]]
-        return [self._take(one, label) for one in pair for label in labels]
+        return [self._take(one, label) for one in pair for label in labels.tolist()]
 
     def _one(self, part: list[int]) -> list[int]:
         """Take a row that counts beside those of a part, or any if there is none."""
@@ -120,7 +120,8 @@ class _Pool:
         here[self._contents[part], self._targets[part]] = True
         counts = (self.left > 0) & here.any(0) & (here.sum(1, keepdims=True) > here)
         cells = np.argwhere(counts if counts.any() else self.left > 0)
-        return [self._take(*cells[self._draw.integers(len(cells))])]
+        content, label = cells[self._draw.integers(len(cells))].tolist()
+        return [self._take(content, label)]
 
     def _take(self, content: int, label: int) -> int:
         self.left[content, label] -= 1

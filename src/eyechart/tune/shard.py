@@ -144,7 +144,7 @@ class ShardedTrainer(ComponentTrainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Load what trains; every process takes its part."""
-        found = load_file(Path(resume_from_checkpoint) / SAFE_WEIGHTS_NAME)
+        found: dict[str, Any] = load_file(Path(resume_from_checkpoint) / SAFE_WEIGHTS_NAME)
         options = StateDictOptions(full_state_dict=True, strict=False)
         set_model_state_dict(self.model, found, options=options)
 
@@ -154,7 +154,7 @@ class ShardedTrainer(ComponentTrainer):
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         """Save the optimiser's states, whole, by the names of the parameters."""
-        found = get_optimizer_state_dict(self.model, self.optimizer.optimizer, options=_WHOLE)
+        found = get_optimizer_state_dict(self.model, self._adam, options=_WHOLE)
         if self.args.should_save:
             torch.save(found, Path(output_dir) / OPTIMIZER_NAME)
             torch.save(self.lr_scheduler.state_dict(), Path(output_dir) / SCHEDULER_NAME)
@@ -164,5 +164,5 @@ class ShardedTrainer(ComponentTrainer):
         if checkpoint is not None:
             folder = Path(checkpoint)
             found = torch.load(folder / OPTIMIZER_NAME, map_location="cpu", weights_only=True)
-            set_optimizer_state_dict(self.model, self.optimizer.optimizer, found, options=_WHOLE)
+            set_optimizer_state_dict(self.model, self._adam, found, options=_WHOLE)
             self.lr_scheduler.load_state_dict(torch.load(folder / SCHEDULER_NAME, weights_only=True))
