@@ -72,9 +72,11 @@ def _sentence(values: pd.DataFrame, combinations: pd.DataFrame, arm: str) -> str
     rows = {str(row["component"]): row for row in records(_of(values, arm, OVERALL))}
     changed, whole = _changed(combinations, arm), rows[GAIN]
     shares = ", ".join(f"the {_NAMES[part]} {points(Number.of(rows[part], 'value'))}" for part in changed)
-    told = f"; of these {shares}" if len(changed) > 1 else f", all of it by the {_NAMES[changed[0]]}"
+    told = "; of these " + shares if len(changed) > 1 else ""
+    if len(changed) == 1:
+        told = f", all of it by the {_NAMES[changed[0]]}"
     gained = points(Number.of(whole, "value"))
-    return f"{arm}: {gained} on {whole['n']} images of {whole['contents']} contents{told if changed else ''}."
+    return f"{arm}: {gained} on {whole['n']} images of {whole['contents']} contents{told}."
 
 
 def _mixtures(combinations: pd.DataFrame, arms: Sequence[str]) -> Iterator[str]:
