@@ -166,6 +166,7 @@ def test_controls_hold_every_stage_and_measure(look: Look) -> None:
 def test_the_steps_are_the_same_again(look: Look) -> None:
     for name in FILES:
         again = STEPS[f"{name}.parquet"].make(look)
+        assert again is not None
         pd.testing.assert_frame_equal(again, look.found(f"{name}.parquet"), check_dtype=False)
 
 
@@ -174,4 +175,6 @@ def test_without_tokens_nothing_is_held_against_words(look: Look, tmp_path: Path
     config = InsideConfig(every=2, tokens=False)
     other = Look.of(run, "base", look.subject, look.dataset, config, 0, say=_nothing)
     assert [STEPS[f"{name}.parquet"].make(other) for name in FILES[:4]] == [None] * 4
-    assert set(STEPS["lens.parquet"].make(other)["stage"]) == {LAST}
+    lens = STEPS["lens.parquet"].make(other)
+    assert lens is not None
+    assert set(lens["stage"]) == {LAST}

@@ -15,6 +15,7 @@ from eyechart.measures.relative import change, relative_change
 from eyechart.report.distance_part import distance_part
 from eyechart.report.lens_part import lens_part
 from eyechart.report.map_part import _overlaid, map_part
+from eyechart.report.tables import pick, records
 from eyechart.report.word_tables import changes_by_arm, lens_table
 
 LABELS = ("blur", "noise", "clean")
@@ -44,6 +45,13 @@ def distances(pull: dict[str, float], seed: int = 0) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(argmax_next="blur")
 
 
+def at(table: pd.DataFrame, **where: str) -> dict[str, Any]:
+    """Return the row of a table that has the given values."""
+    found = pick(table, **where)
+    assert found is not None
+    return found
+
+
 def test_a_relative_change_is_a_ratio_of_means() -> None:
     draw = np.random.default_rng(0)
     before, clusters = draw.uniform(1, 3, 60), np.arange(60) // 6
@@ -70,18 +78,18 @@ def test_a_share_of_what_may_be_zero_is_not_told() -> None:
 def test_changes_are_on_the_same_images() -> None:
     table = distances({"base": 0.1, "projector": 0.2})
     few = table.drop(table[(table["arm"] == "projector") & (table["content"] == "c0")].index)
-    found = changes_by_arm(few).set_index(["arm", "measure"])
+    found = changes_by_arm(few)
     both = few.pivot(index="image_id", columns="arm", values="raw_own").dropna()
-    row = found.loc[("projector", "raw_own")]
+    row = at(found, arm="projector", measure="raw_own")
     assert row["n"] == len(both) == 42
     assert row["change"] == pytest.approx((both["projector"] - both["base"]).mean())
     assert row["relative_change"] == pytest.approx(both["projector"].mean() / both["base"].mean() - 1)
-    assert found.loc[("projector", "raw_distance"), "change"] == pytest.approx(-row["change"])
-    assert found.loc[("base", "raw_excess"), "value"] == pytest.approx(
+    assert at(found, arm="projector", measure="raw_distance")["change"] == pytest.approx(-row["change"])
+    assert at(found, arm="base", measure="raw_excess")["value"] == pytest.approx(
         table.query("arm == 'base'")["raw_own"].mean() - 0.2
     )
-    assert found.loc["base", ["change", "relative_change"][0]].isna().all()
-    assert found.loc[("base", "argmax_next"), "value"] == pytest.approx(1 / 3)
+    assert found.loc[found["arm"] == "base", ["change", "relative_change"]].isna().all(axis=None)
+    assert at(found, arm="base", measure="argmax_next")["value"] == pytest.approx(1 / 3)
 
 
 def test_the_section_says_whether_images_lie_nearest_to_their_labels() -> None:
@@ -125,22 +133,22 @@ def lens(pull: float, seed: int = 0) -> pd.DataFrame:
 
 def test_lift_by_hand() -> None:
     table = lens(8.0)
-    found = lens_table(table, LABELS).set_index(["stage", "label"])
+    found = lens_table(table, LABELS)
     part = table[table["stage"] == "language 2"]
     logs = np.log(np.stack(part["p_max"].tolist()))
     lifts = []
     for i, (content, label) in enumerate(zip(part["content"], part["label"], strict=True)):
         others = ((part["content"] == content) & (part["label"] != label)).to_numpy()
         lifts.append(logs[i, LABELS.index(label)] - logs[others, LABELS.index(label)].mean())
-    row = found.loc[("language 2", "all")]
+    row = at(found, stage="language 2", label="all")
     assert row["lift_max"] == pytest.approx(np.exp(np.mean(lifts)))
     assert row["lift_max"] == pytest.approx(8, rel=0.2)
     blur = (part["label"] == "blur").to_numpy()
-    assert found.loc[("language 2", "blur"), "lift_max"] == pytest.approx(
+    assert at(found, stage="language 2", label="blur")["lift_max"] == pytest.approx(
         np.exp(np.mean(np.array(lifts)[blur]))
     )
-    assert found.loc[("language 2", "blur"), "p_max"] == pytest.approx(np.exp(logs[blur, 0].mean()))
-    assert found.loc[("language 1", "all"), "lift_max"] == pytest.approx(1, abs=0.2)
+    assert at(found, stage="language 2", label="blur")["p_max"] == pytest.approx(np.exp(logs[blur, 0].mean()))
+    assert at(found, stage="language 1", label="all")["lift_max"] == pytest.approx(1, abs=0.2)
     assert row["right_max"] == part["right_max"].mean()
 
 
@@ -167,7 +175,7 @@ def mapped(reason: str = "") -> pd.DataFrame:
 
 
 def test_tokens_are_coloured_where_they_stand() -> None:
-    row = mapped().to_dict("records")[0]
+    row = records(mapped())[0]
     found = _overlaid(np.full((40, 80, 3), 128, np.uint8), row, 0.3).astype(int)
     assert (found[:, :20] == 128).all()  # outside of what the model sees
     assert (found[:, 60:] == 128).all()
