@@ -28,7 +28,7 @@ from exam_bench.material import images
 from tune_bench import large, ours, plain, report
 from tune_bench.counted import operations
 
-from eyechart.arms import train_question
+from eyechart.arms import train_templates
 from eyechart.provenance import provenance
 from eyechart.subjects.components import components
 from eyechart.subjects.loading import load_subject
@@ -118,7 +118,12 @@ def fresh(options: Namespace) -> ModelSubject:
 def lesson_of(count: int, side: int) -> Lesson:
     """Return images with labels in turn; what is learnt does not matter here."""
     labels = load_label_map("paper8").labels
-    return Lesson(images(count, side), np.arange(count) % len(labels), labels, (train_question(labels),))
+    return Lesson(
+        images(count, side),
+        np.arange(count) % len(labels),
+        labels,
+        tuple(train_templates(labels, 1).values()),
+    )
 
 
 def alone(options: Namespace) -> dict[str, Any]:

@@ -73,7 +73,7 @@ class _Pool:
         self.left = np.zeros((contents.max() + 1, targets.max() + 1), np.int64)
         np.add.at(self.left, (contents[rows], targets[rows]), 1)
         self._count = self.left.sum(1)
-        self._open = self.left.any(1)  # contents that may yet be part of a block
+        self._open: NDArray[np.bool_] = self._count > 0  # contents that may yet be part of a block
         self._rows: dict[tuple[int, int], list[int]] = {}
         for row in draw.permutation(rows).tolist():
             self._rows.setdefault((contents[row], targets[row]), []).append(row)
