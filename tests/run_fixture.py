@@ -12,6 +12,7 @@ from skimage import data
 
 from eyechart.exam.prompts import PromptRow, prompt_key, write_prompts
 from eyechart.exam.shards import write_answers
+from eyechart.inside.verdict import IN_PROJECTOR, Finding, sentence
 from eyechart.report.gallery import Pixels, keep_gallery
 from eyechart.runs import Run
 from eyechart.seeds import rng
@@ -133,6 +134,7 @@ def _arm(run: Run, arm: str, images: pd.DataFrame, inside: bool) -> None:
     if inside:
         run.write_table(_distance(images, arm), f"arms/{arm}/distance.parquet")
         run.write_table(_stages(arm), f"arms/{arm}/stages.parquet")
+        run.write_table(_verdict(), f"arms/{arm}/verdict.parquet")
         run.write_table(_probes(images), f"arms/{arm}/probes.parquet")
         run.write_table(_geometry(arm), f"arms/{arm}/geometry.parquet")
     (run.arm(arm) / "DONE").touch()
@@ -206,6 +208,14 @@ def _distance(images: pd.DataFrame, arm: str) -> pd.DataFrame:
         table[f"{kind}_argmax"] = draw.choice(LABELS, len(table))
     p = draw.random(len(table)) * SKILL[arm]
     return table.assign(next_token_p=p, full_p=p / 2, argmax_next=draw.choice(LABELS, len(table)))
+
+
+def _verdict() -> pd.DataFrame:
+    found = Finding(IN_PROJECTOR, "", "projector output")
+    row = {"reference": "encoder 4", "reference_score": 0.9, "kept": 0.1, "kept_low": 0.0, "kept_high": 0.2}
+    told = sentence(found, {found.rung: row | {"stage": found.rung, "n": 400, "contents": 8}})
+    rows = [(scope, found.verdict, found.why, found.rung, told, 400, 8) for scope in ("overall", *LABELS)]
+    return pd.DataFrame(rows, columns=["scope", "verdict", "why", "rung", "sentence", "n", "contents"])
 
 
 STAGES = [f"encoder {i}" for i in range(1, 13)] + ["encoder output", "projector output"]

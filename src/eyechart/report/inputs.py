@@ -34,6 +34,7 @@ class Inputs:
             with a column ``arm``.
         probes, geometry: the same, of the probes' answers and of the geometry of the stages.
         patching, swap, shapley: the same, of causal patching and of swapped components.
+        rungs, verdict: the same, of how much each rung keeps, and of where it is lost.
         random_weights: why the control with random weights was left out; empty where it was not.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
@@ -66,6 +67,8 @@ class Inputs:
     stages: pd.DataFrame | None
     probes: pd.DataFrame | None
     geometry: pd.DataFrame | None
+    rungs: pd.DataFrame | None
+    verdict: pd.DataFrame | None
     random_weights: dict[str, Any]
     patching: pd.DataFrame | None
     swap: pd.DataFrame | None
@@ -113,6 +116,8 @@ def read_inputs(run: Run) -> Inputs:
         stages=_of_arms(run, arms, "stages.parquet"),
         probes=_of_arms(run, arms, "probes.parquet"),
         geometry=_of_arms(run, arms, "geometry.parquet"),
+        rungs=_of_arms(run, arms, "rungs.parquet"),
+        verdict=_of_arms(run, arms, "verdict.parquet"),
         random_weights=_json(run, "controls/random_weights.json", {}),
         patching=_of_arms(run, arms, "patching.parquet"),
         swap=_of_arms(run, arms, "swap.parquet"),

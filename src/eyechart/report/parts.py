@@ -19,6 +19,7 @@ from eyechart.report.quality_part import quality
 from eyechart.report.repeats import repeats
 from eyechart.report.swap_part import swap_part
 from eyechart.report.tables import Tables
+from eyechart.report.where import where_part
 from eyechart.report.wording import wording
 from eyechart.report.yes_no import yes_no
 
@@ -26,6 +27,7 @@ TITLES = {
     "distance": "Semantic distance",
     "maps": "Nearness over the picture",
     "lens": "Logit lens",
+    "where": "Where each label is lost",
     "ladder": "The ladder",
     "geometry": "How alike the stages are",
     "patching": "Where it is decided",
@@ -42,7 +44,7 @@ TITLES = {
 
 
 BEFORE_LADDER = ("distance", "maps", "lens")
-LADDER = ("ladder", "geometry")
+LADDER = ("where", "ladder", "geometry")
 
 
 def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
@@ -65,6 +67,7 @@ def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
         "distance": distance_part(tables, arms, chance),
         "maps": map_part(inputs.maps, arms),
         "lens": lens_part(tables, arms, chance),
+        "where": where_part(tables, arms),
         "ladder": ladder_part(tables, arms, chance, inputs.random_weights.get("skipped")),
         "geometry": geometry_part(tables, arms),
     }

@@ -61,6 +61,8 @@ def all_tables(inputs: Inputs) -> Tables:
     tables |= word_tables(inputs)
     tables |= ladder_tables(inputs)
     tables |= causal_tables(inputs)
+    judged = {"rungs": inputs.rungs, "verdict": inputs.verdict}
+    tables |= {name: table for name, table in judged.items() if table is not None}
     tables["arms"] = _summary(inputs, tables)
     return tables
 
