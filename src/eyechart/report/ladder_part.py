@@ -91,7 +91,12 @@ def _controls(tables: Tables, arm: str, chance: float) -> Iterator[str]:
     random = records(probed_stages(tables, arm, "random"))
     if random:
         best = max(random, key=lambda row: float(row["accuracy"]))
-        yield f"With random weights the label is read best at {best['stage']}, {_level(best)}."
+        own = {row["stage"]: Number.of(row, "accuracy") for row in records(probed_stages(tables, arm))}
+        above = sum(place(own[row["stage"]], Number.of(row, "accuracy")) == "above" for row in random)
+        yield (
+            f"With random weights the label is read best at {best['stage']}, {_level(best)}; {arm} lies "
+            f"above its random copy at {above} of {len(random)} stages."
+        )
     pixels = pick(tables["stages"], kind="pixels")
     if pixels:
         yield f"Ten statistics of the pixels, their squares and products name it in {_level(pixels)}."
