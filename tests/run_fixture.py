@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,15 @@ def _fidelity() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*names, *(f"octave_{i}" for i in range(1, 5)), "visible"])
 
 
+@cache
+def photographs() -> list[Pixels]:
+    """Return parts of four photographs."""
+    return [whole[40:168, 120:248] for whole in (data.astronaut(), data.cat(), data.coffee(), data.rocket())]
+
+
 def picture(number: int, label: str) -> Pixels:
     """Return a part of a photograph, really blurred or noisy where the label says so."""
-    photographs = [data.astronaut(), data.cat(), data.coffee(), data.rocket()]
-    pixels: Pixels = photographs[number % len(photographs)][40:168, 120:248]
+    pixels = photographs()[number % len(photographs())]
     if label == "blur":
         pixels = cv2.GaussianBlur(pixels, (0, 0), 3)
     if label == "noise":

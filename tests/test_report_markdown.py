@@ -31,7 +31,7 @@ def test_the_first_screen_and_the_tables_are_there(run: Path) -> None:
     ):
         assert f"## {question}" in text
     arms = pd.read_csv(run / "tables" / "arms.csv").set_index("arm")
-    assert f"| projector | {100 * arms.loc['projector', 'train_choose']:.1f} % (" in text
+    assert f"| projector | {100 * arms['train_choose'].to_dict()['projector']:.1f} % (" in text
     assert "| true \\\\ answered | blur | noise |" in text
 
 
