@@ -132,6 +132,13 @@ def rows(states: dict[str, str]) -> dict[str, dict[str, Any]]:
     return {rung: {"state": state, "unnamed": 0.0} for rung, state in states.items()}
 
 
+def test_not_read_out_is_not_told_where_another_reading_might_have_it() -> None:
+    states = {r.ENCODER: KEPT, LAST: KEPT, r.RENAMED: LOST, r.CHOSEN: LOST, r.CORRECTED: UNSURE}
+    assert decide(rows(states)).verdict == UNKNOWN
+    assert decide(rows(states | {r.CORRECTED: LOST})).verdict == NOT_READ
+    assert decide(rows(states | {r.CORRECTED: KEPT})).verdict == IN_WORDS
+
+
 def test_few_images_say_that_they_cannot_tell() -> None:
     images = chain(np.random.default_rng(5), None).of(CONTENT < 2)
     assert set(found(images).values()) == {UNKNOWN}

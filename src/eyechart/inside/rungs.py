@@ -126,9 +126,27 @@ def _answered(answers: pd.DataFrame, template: str, labels: Sequence[str]) -> It
                 yield others[str(readout)], str(wording), found
             continue
         yield ours[str(readout)], str(wording), found
-        if readout == "choose" and has_scores(part, "logp") and has_scores(part, "logp_prior"):
-            best = (scores(part, "logp") - scores(part, "logp_prior")).argmax(1)
-            yield CORRECTED, str(wording), found.assign(named=best)
+        if readout == "choose" and has_scores(part, "logp"):
+            logp = scores(part, "logp")
+            if has_scores(part, "logp_prior"):
+                best = (logp - scores(part, "logp_prior")).argmax(1)
+                yield CORRECTED, "less the prior on a blank image", found.assign(named=best)
+            best = (logp - _elsewhere(logp, part["content"])).argmax(1)
+            yield CORRECTED, "less the mean over other contents", found.assign(named=best)
+
+
+def _elsewhere(logp: NDArray[np.float64], contents: pd.Series[str]) -> NDArray[np.float64]:
+    """Return each label's mean log-likelihood over the images of all other contents, [n, K].
+
+    Like the prior on a blank image it is what the subject says whatever it sees; a blank image may have a
+    look of its own, being blurred and grey (Zhou et al., Batch Calibration, ICLR 2024).
+    """
+    names, content = np.unique(contents.to_numpy(dtype=object).astype(str), return_inverse=True)
+    sums = np.zeros((len(names), logp.shape[1] + 1))
+    np.add.at(sums, content, np.column_stack([logp, np.ones(len(logp))]))
+    others = (sums.sum(0) - sums)[content]
+    mean: NDArray[np.float64] = others[:, :-1] / np.maximum(others[:, -1:], 1)
+    return mean
 
 
 def relabelled(named: Ints, images: Sheet) -> Ints:

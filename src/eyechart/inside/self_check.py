@@ -15,7 +15,7 @@ from eyechart.inside.kept import OVERALL, measure
 from eyechart.inside.look import Look, look_inside, remove_states
 from eyechart.inside.plants import NO_FAULT, Known, Plant, all_plants
 from eyechart.inside.rungs import sheet
-from eyechart.inside.verdict import verdicts
+from eyechart.inside.verdict import UNKNOWN, verdicts
 from eyechart.progress import track
 from eyechart.runs import Run
 from eyechart.seeds import rng
@@ -37,7 +37,7 @@ def self_check(out: Path, only: Sequence[str] = (), say: Callable[[str], None] =
 
     Args:
         out: the folder.
-        only: names of faults; all by default.
+        only: names of faults, beside none at all; all by default.
         say: where progress and the table are told.
 
     Returns:
@@ -49,12 +49,18 @@ def self_check(out: Path, only: Sequence[str] = (), say: Callable[[str], None] =
     subject, dataset = competent_subject(out, say)
     look = _look(run, _HEALTHY, subject, dataset, say)
     facts = known(subject, dataset, look.question)
-    plants = [plant for plant in all_plants(dataset.labels) if not only or plant.name in only]
+    # The healthy subject comes first, always: it tells which labels cannot be judged on so few images.
+    unsure: tuple[str, ...] = ()
+    plants = [
+        plant for plant in all_plants(dataset.labels) if not (only and plant.part) or plant.name in only
+    ]
     found = []
     for plant in track(plants, "planting faults", len(plants)):
         arm = arm_name(plant)
         judged = _judged(run, arm, plant, subject, dataset, facts, say)
-        found.append(compared(plant, judged))
+        if not plant.part:
+            unsure = tuple(judged.loc[judged["verdict"] == UNKNOWN, "scope"])
+        found.append(compared(plant, judged, unsure))
         say(told(found[-1]))
     if run.has(look.file("probes.parquet")):
         found += _subsets(look)
@@ -68,16 +74,20 @@ def arm_name(plant: Plant) -> str:
     return _HEALTHY if not plant.part else re.sub("[^a-z0-9]+", "-", plant.name.lower()).strip("-")
 
 
-def compared(plant: Plant, judged: pd.DataFrame) -> dict[str, Any]:
+def compared(plant: Plant, judged: pd.DataFrame, unsure: Sequence[str] = ()) -> dict[str, Any]:
     """Hold verdicts against what is true of a fault.
 
     Args:
         plant: the fault.
         judged: what :func:`eyechart.inside.verdict.verdicts` returned.
+        unsure: labels of which it cannot be told whether the healthy subject perceives them; it need not be
+            told of them with a fault either.
     """
     scopes = {}
     for row in judged.to_dict("records"):
         expected = plant.expected(str(row["scope"]))
+        if expected and row["scope"] in unsure:
+            expected = tuple(dict.fromkeys((*expected, UNKNOWN)))
         right = not expected or row["verdict"] in expected
         scopes[str(row["scope"])] = {
             "expected": list(expected),

@@ -81,7 +81,8 @@ def decide(rungs: Mapping[str, Mapping[str, Any]]) -> Finding:
 
     What one rung keeps, every rung before it must have had; so the last rung on the way that keeps it is
     looked for, and the loss lies on the step to the first rung after it that has lost it. If rungs lie
-    between of which it cannot be told, and they belong to other parts, the verdict cannot be told either.
+    between of which it cannot be told, and they belong to other parts, the verdict cannot be told either;
+    nor where it is not read out but some other reading might have it.
 
     Args:
         rungs: by name, in their order: the rows of :func:`eyechart.inside.kept.measure`.
@@ -97,6 +98,8 @@ def decide(rungs: Mapping[str, Mapping[str, Any]]) -> Finding:
         return Finding(UNKNOWN, "", after[0] if after else CHOSEN)
     lost = after[len(unsure)]
     parts = list(dict.fromkeys(_WAY[rung] for rung in (*unsure, lost)))
+    if parts == [NOT_READ] and any(states.get(rung) == UNSURE for rung in _SAID):
+        parts.append(IN_WORDS)
     if len(parts) > 1:
         return Finding(UNKNOWN, " or ".join(_NAMED[part] for part in parts), lost)
     return Finding(parts[0], _why(lost, states), lost)
@@ -107,6 +110,7 @@ _NAMED = {
     IN_PROJECTOR: "in the projector",
     IN_LANGUAGE: "in the language model",
     NOT_READ: "between the language model and the words",
+    IN_WORDS: "in wording or decoding",
 }
 
 
