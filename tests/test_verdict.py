@@ -139,6 +139,15 @@ def test_not_read_out_is_not_told_where_another_reading_might_have_it() -> None:
     assert decide(rows(states | {r.CORRECTED: KEPT})).verdict == IN_WORDS
 
 
+def test_an_exam_without_the_question_or_without_texts_is_judged_by_what_there_is() -> None:
+    whole = chain(np.random.default_rng(7), None)
+    for absent in ((r.WRITTEN, r.OTHERS_WRITTEN), (r.RENAMED, r.CHOSEN, r.WRITTEN)):
+        named = {rung: ways for rung, ways in whole.named.items() if rung not in absent}
+        assert set(found(r.Sheet(LABELS, TRUE, CONTENT, named)).values()) == {PERCEIVED}
+    silent = {rung: ways for rung, ways in whole.named.items() if rung in (r.PIXELS, r.ENCODER, LAST)}
+    assert set(found(r.Sheet(LABELS, TRUE, CONTENT, silent)).values()) == {UNKNOWN}
+
+
 def test_few_images_say_that_they_cannot_tell() -> None:
     images = chain(np.random.default_rng(5), None).of(CONTENT < 2)
     assert set(found(images).values()) == {UNKNOWN}

@@ -95,7 +95,7 @@ def decide(rungs: Mapping[str, Mapping[str, Any]]) -> Finding:
     after = way[kept + 1 :]
     unsure = list(takewhile(lambda rung: states[rung] == UNSURE, after))
     if len(unsure) == len(after):
-        return Finding(UNKNOWN, "", after[0] if after else CHOSEN)
+        return Finding(UNKNOWN, "", after[0] if after else way[-1])
     lost = after[len(unsure)]
     parts = list(dict.fromkeys(_WAY[rung] for rung in (*unsure, lost)))
     if parts == [NOT_READ] and any(states.get(rung) == UNSURE for rung in _SAID):
@@ -130,7 +130,8 @@ def _answered(rungs: Mapping[str, Mapping[str, Any]], states: Mapping[str, str])
     lost = [rung for rung in _ASKED if states.get(rung) == LOST]
     if not lost:
         unsure = [rung for rung in _ASKED if states.get(rung) == UNSURE]
-        return Finding(UNKNOWN if unsure else PERCEIVED, "", unsure[0] if unsure else WRITTEN)
+        said = next(rung for rung in (WRITTEN, *_SAID) if states.get(rung) == KEPT)
+        return Finding(UNKNOWN if unsure else PERCEIVED, "", unsure[0] if unsure else said)
     first = lost[0]
     if first == CHOSEN and states.get(CORRECTED) == KEPT:
         return Finding(IN_WORDS, "the answer prior: without it the choice is right", first)
