@@ -185,7 +185,7 @@ def sentence(found: Finding, rungs: Mapping[str, Mapping[str, Any]]) -> str:
 def _carried(rung: str, row: Mapping[str, Any]) -> str:
     """Return what a rung keeps of the best one before it."""
     if not row["reference"] or not row["reference_score"] > 0:
-        return f"Nothing before {_told(rung, row)} tells it either."
+        return f"Nothing before {_told(rung, row)} tells it apart."
     kept, low, high = (100 * float(row[name]) for name in ("kept", "kept_low", "kept_high"))
     best = f"{row['reference']} ({100 * float(row['reference_score']):.0f} of 100)"
     return f"{_told(rung, row)} keeps {kept:.0f} % ({low:.0f} to {high:.0f}) of what {best} tells apart."
