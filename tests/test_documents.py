@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -59,28 +60,27 @@ def test_a_page_with_the_built_in_subject_can_be_followed(page: Path, tmp_path: 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_command_is_one(page: Path) -> None:
-    application = typer.main.get_command(build())
     for block in blocks(page):
         assert block.language in LANGUAGES, block.name
         assert block.kind in {"", "slow", "corpus", *ELSEWHERE}, block.name
         for words in commands(block):
-            _parse(application, words, block)
+            _parse(words, block)
 
 
-def _parse(command: typer.core.TyperGroup, words: list[str], block: Block) -> None:
+def _parse(words: list[str], block: Block) -> None:
     """Parse the words as the program would, and call nothing."""
-    found: typer.core.TyperGroup | typer.core.TyperCommand = command
+    found: Any = typer.main.get_command(build())
     while isinstance(found, typer.core.TyperGroup):
         assert words, f"{block.name}: no command"
         assert words[0] in found.commands, f"{block.name}: there is no command {words[0]}"
-        found, words = found.commands[words[0]], words[1:]  # type: ignore[assignment]
+        found, words = found.commands[words[0]], words[1:]
     found.make_context("eyechart", list(words))
 
 
 def test_a_wrong_option_is_found() -> None:
     block = Block(PAGES[0], 1, "bash", "", "", "eyechart report RUN --no-such-option\n")
     with pytest.raises(Exception, match="no-such-option"):
-        _parse(typer.main.get_command(build()), next(commands(block)), block)
+        _parse(next(commands(block)), block)
 
 
 def test_the_site_has_no_broken_link(tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eyechart.errors import EyechartError
+from eyechart.inside.spread import spread
 from eyechart.seeds import rng
-from eyechart.taxonomy import CLEAN
 from eyechart.templates import Template, load_templates
 
 if TYPE_CHECKING:
@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 
 
 def looked_at(table: pd.DataFrame, count: int | None, seed: int) -> pd.DataFrame:
-    """Return so many rows of a split, spread over its contents, in the order of the table.
-
-    Of each content the undistorted image comes first, since it is what the others are held against; then
-    images are drawn, a round of one from each content after the other.
+    """Return so many rows of a split, spread over its labels and contents, in the order of the table.
 
     Args:
         table: rows of a split.
@@ -26,11 +23,8 @@ def looked_at(table: pd.DataFrame, count: int | None, seed: int) -> pd.DataFrame
     """
     if count is None or count >= len(table):
         return table.reset_index(drop=True)
-    drawn = table.assign(
-        distorted=table["distortion"] != CLEAN, draw=rng(seed, "images looked at").permutation(len(table))
-    ).sort_values(["distorted", "draw"])
-    rounds = drawn.groupby("content").cumcount().sort_values(kind="stable")
-    return table.loc[sorted(rounds.index[:count])].reset_index(drop=True)
+    drawn = table.iloc[rng(seed, "images looked at").permutation(len(table))]
+    return table.loc[sorted(spread(drawn).index[:count])].reset_index(drop=True)
 
 
 def template_of(name: str | None) -> Template:
