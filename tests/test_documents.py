@@ -14,7 +14,7 @@ from documents import ELSEWHERE, PAGES, ROOT, Block, blocks, commands, run, surr
 
 from eyechart.cli.main import build
 
-LANGUAGES = {"bash", "python", "yaml", "text", ""}
+LANGUAGES = {"bash", "python", "yaml", "json", "text", ""}
 
 
 @pytest.fixture(scope="session")
