@@ -148,6 +148,25 @@ def test_an_exam_without_the_question_or_without_texts_is_judged_by_what_there_i
     assert set(found(r.Sheet(LABELS, TRUE, CONTENT, silent)).values()) == {UNKNOWN}
 
 
+def test_the_verdict_of_most_labels_is_the_overall_one_where_the_mean_cannot_tell() -> None:
+    scopes = {"overall": UNSURE, "a": LOST, "b": LOST, "c": LOST, "d": KEPT}
+    way = (r.ENCODER, ENCODED, PROJECTED, LAST, r.CHOSEN, r.WRITTEN)
+    told = {"stage": "", "n": 9, "contents": 3, "unnamed": 0.0, "reference": r.PIXELS, "reference_score": 0.9}
+    told |= {"kept": 0.4, "kept_low": 0.3, "kept_high": 0.5}
+    table = pd.DataFrame(
+        [
+            told | {"scope": scope, "rung": rung, "state": state}
+            for scope, state in scopes.items()
+            for rung in way
+        ]
+    )
+    overall = verdicts(table).iloc[0]
+    assert overall["verdict"] == IN_ENCODER
+    assert "3 of 4 labels" in str(overall["sentence"])
+    half = table[table["scope"] != "c"]
+    assert verdicts(half[half["scope"] != "b"]).iloc[0]["verdict"] == UNKNOWN
+
+
 def test_few_images_say_that_they_cannot_tell() -> None:
     images = chain(np.random.default_rng(5), None).of(CONTENT < 2)
     assert set(found(images).values()) == {UNKNOWN}

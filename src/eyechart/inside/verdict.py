@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from eyechart.inside.kept import KEPT, LOST, UNSURE, measure
+from eyechart.inside.kept import KEPT, LOST, OVERALL, UNSURE, measure
 from eyechart.inside.rungs import (
     CHOSEN,
     CORRECTED,
@@ -148,22 +149,39 @@ def _answered(rungs: Mapping[str, Mapping[str, Any]], states: Mapping[str, str])
 def verdicts(measured: pd.DataFrame) -> pd.DataFrame:
     """Return one row a scope: scope, verdict, why, sentence, rung, n, contents.
 
+    Where half of the labels are lost and the others kept, the mean score lies near half, and cannot tell; the
+    verdict of more than half of the labels is then the overall one, too.
+
     Args:
         measured: what :func:`eyechart.inside.kept.measure` returned.
     """
     import pandas as pd
 
+    scopes: dict[str, dict[str, Any]] = {
+        str(scope): {str(row["rung"]): row for row in part.to_dict("records")}
+        for scope, part in measured.groupby("scope", sort=False)
+    }
+    found = {scope: decide(rungs) for scope, rungs in scopes.items()}
+    if found[OVERALL].verdict == UNKNOWN:
+        found[OVERALL] = _of_most([one for scope, one in found.items() if scope != OVERALL]) or found[OVERALL]
     rows = []
-    for scope, part in measured.groupby("scope", sort=False):
-        rungs: dict[str, Any] = {str(row["rung"]): row for row in part.to_dict("records")}
-        found = decide(rungs)
-        size = {"n": int(part["n"].iloc[0]), "contents": int(part["contents"].iloc[0])}
+    for scope, one in found.items():
+        first = next(iter(scopes[scope].values()))
         rows.append(
-            {"scope": scope, "verdict": found.verdict, "why": found.why, "rung": found.rung}
-            | {"sentence": sentence(found, rungs)}
-            | size
+            {"scope": scope, "verdict": one.verdict, "why": one.why, "rung": one.rung}
+            | {"sentence": sentence(one, scopes[scope])}
+            | {"n": int(first["n"]), "contents": int(first["contents"])}
         )
     return pd.DataFrame(rows)
+
+
+def _of_most(labels: Sequence[Finding]) -> Finding | None:
+    """Return the verdict that more than half of the labels have, if there is one."""
+    most, count = Counter(one.verdict for one in labels).most_common(1)[0]
+    if most == UNKNOWN or 2 * count <= len(labels):
+        return None
+    rung = Counter(one.rung for one in labels if one.verdict == most).most_common(1)[0][0]
+    return Finding(most, f"so {count} of {len(labels)} labels", rung)
 
 
 def title(verdict: str, why: str, contents: int, n: int) -> str:
