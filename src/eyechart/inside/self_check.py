@@ -15,7 +15,7 @@ from eyechart.inside.kept import OVERALL, measure
 from eyechart.inside.look import Look, look_inside, remove_states
 from eyechart.inside.plants import NO_FAULT, Known, Plant, all_plants
 from eyechart.inside.rungs import sheet
-from eyechart.inside.verdict import UNKNOWN, verdicts
+from eyechart.inside.verdict import PROBES, UNKNOWN, rungs, verdicts
 from eyechart.progress import track
 from eyechart.runs import Run
 from eyechart.seeds import rng
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 RESULT = "self_check.json"
 _HEALTHY = "base"  # the arm of the run that has no fault
-_STEPS = ("probes.parquet", "rungs.parquet", "verdict.parquet")
+_DONE = "planted.json"  # of an arm: it was examined and probed with its fault
 _SUBSETS = 6  # of the test contents, on which the healthy subject is judged again
 
 
@@ -62,8 +62,7 @@ def self_check(out: Path, only: Sequence[str] = (), say: Callable[[str], None] =
             unsure = tuple(judged.loc[judged["verdict"] == UNKNOWN, "scope"])
         found.append(compared(plant, judged, unsure))
         say(told(found[-1]))
-    if run.has(look.file("probes.parquet")):
-        found += _subsets(look)
+    found += _subsets(look)
     run.write_json({"right": all(one["right"] for one in found), "plants": found}, RESULT)
     say(_table(found))
     return all(one["right"] for one in found)
@@ -131,21 +130,20 @@ def _judged(
     from eyechart.exam.run import examine
 
     look = _look(run, arm, subject, dataset, say)
-    if not run.has(look.file("verdict.parquet")):
+    if not run.has(look.file(_DONE)):
         with plant.planted(subject, facts), run.timer(arm):
             examine(run, arm, subject, dataset, EXAM, seed=SEED, processes=Processes(), say=say)
             if plant.part == "answers":  # nothing that a probe sees is touched
-                run.write_table(
-                    run.read_table(f"arms/{_HEALTHY}/probes.parquet"), look.file("probes.parquet")
-                )
-            look_inside(look, _STEPS)
+                run.write_table(run.read_table(f"arms/{_HEALTHY}/{PROBES}"), look.file(PROBES))
+            look_inside(look, (PROBES,))
         remove_states(run, arm)
-    return look.found("verdict.parquet")
+        run.write_json({"plant": plant.name}, look.file(_DONE))
+    return verdicts(rungs(look))  # judged anew each time: it costs a second
 
 
 def _subsets(look: Look) -> list[dict[str, Any]]:
     """Judge the healthy subject on halves of the test contents."""
-    images = sheet(look.found("probes.parquet"), look.answers, look.template, look.labels)
+    images = sheet(look.found(PROBES), look.answers, look.template, look.labels)
     healthy, found = all_plants(look.labels)[0], []
     for seed in range(_SUBSETS):
         contents = rng(SEED, "subset", seed).permutation(int(images.content.max()) + 1)

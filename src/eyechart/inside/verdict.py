@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 IN_ENCODER, IN_PROJECTOR, IN_LANGUAGE = "encoder", "projector", "language"
 NOT_READ, IN_WORDS, PERCEIVED, UNKNOWN = "not read out", "wording or decoding", "perceived", "cannot tell"
+PROBES = "probes.parquet"  # the file of the step that the first rungs are made from
 SENTENCES = {
     IN_ENCODER: "The encoder does not carry it",
     IN_PROJECTOR: "The projector loses it",
@@ -68,7 +69,7 @@ class Finding:
 
 def rungs(look: Look) -> pd.DataFrame:
     """Return how much each rung of an arm keeps (see :func:`eyechart.inside.kept.measure`)."""
-    images = sheet(look.found("probes.parquet"), look.answers, look.template, look.labels)
+    images = sheet(look.found(PROBES), look.answers, look.template, look.labels)
     return measure(images, look.seed)
 
 
