@@ -119,7 +119,7 @@ def test_other_templates_are_read_otherwise_and_the_trained_one_is_not(subject: 
 
 def test_an_ignored_image_keeps_its_states_and_moves_the_answer(subject: ModelSubject) -> None:
     before, last = state(subject, PROJECTED), state(subject, LAST)
-    hooks = plants_language._ignore(subject, facts(subject))
+    hooks = plants_language._ignore(2, subject, facts(subject))
     assert torch.equal(state(subject, PROJECTED), before)
     assert not torch.allclose(state(subject, LAST), last)
     for hook in hooks:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from eyechart.inside.plants import Hook, Known, Plant, changed
-from eyechart.inside.verdict import IN_LANGUAGE, IN_WORDS, NOT_READ, PERCEIVED
+from eyechart.inside.verdict import IN_LANGUAGE, IN_WORDS, NOT_READ, PERCEIVED, UNKNOWN
 from eyechart.subjects.entering import image_token_id
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.stages import language_layers
@@ -24,13 +24,22 @@ def language_plants(labels: tuple[str, ...]) -> tuple[Plant, ...]:
     everywhere = dict.fromkeys(labels, (IN_WORDS,))
     return (
         Plant(
-            "language model that ignores the image in its upper half",
+            "language model that ignores the image",
             "language",
             (IN_LANGUAGE,),
-            "the upper half of the layers reads zeros at the image's positions, and the position that "
-            "answers has not read them in the lower half: what stands there never reaches the answer",
-            _ignore,
+            "every layer reads zeros at the image's positions: what stands there never reaches the answer",
+            partial(_ignore, 0),
             others=(IN_LANGUAGE,),
+        ),
+        Plant(
+            "language model that ignores the image in its upper half",
+            "language",
+            (IN_LANGUAGE, NOT_READ),
+            "the upper half of the layers reads zeros at the image's positions; what the lower half has "
+            "taken from them stands at the position that answers, and no layer is left to make it a word. "
+            "Which of the two it is called depends on how much the lower half has taken",
+            partial(_ignore, 2),
+            others=(IN_LANGUAGE, NOT_READ, UNKNOWN),
         ),
         Plant(
             "all label rows permuted",
@@ -126,8 +135,8 @@ def _off(subject: ModelSubject, known: Known) -> list[Hook]:
     return [changed(subject.model.get_output_embeddings(), mutter)]
 
 
-def _ignore(subject: ModelSubject, known: Known) -> list[Hook]:
-    """Let the upper layers read zeros at the image's positions."""
+def _ignore(share: int, subject: ModelSubject, known: Known) -> list[Hook]:
+    """Let layers read zeros at the image's positions: all, or those above one over ``share``."""
     token, at = image_token_id(subject.model), {}
 
     def look(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -141,7 +150,9 @@ def _ignore(subject: ModelSubject, known: Known) -> list[Hook]:
         return values.masked_fill(mask.to(values.device), 0)
 
     layers = [layer for layer, _ in language_layers(subject.model)]
-    hooks = [changed(layer.self_attn.v_proj, ignore) for layer in layers[len(layers) // 2 :]]
+    hooks = [
+        changed(layer.self_attn.v_proj, ignore) for layer in layers[len(layers) // share if share else 0 :]
+    ]
     return [subject.model.register_forward_pre_hook(look, with_kwargs=True), *hooks]
 
 
