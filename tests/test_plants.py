@@ -126,6 +126,12 @@ def test_an_ignored_image_keeps_its_states_and_moves_the_answer(subject: ModelSu
         hook.remove()
 
 
+def test_an_image_that_is_ignored_everywhere_leaves_no_trace_at_the_end(subject: ModelSubject) -> None:
+    with plant("language model that ignores the image").planted(subject, facts(subject)):
+        last = state(subject, LAST)
+    assert torch.allclose(last, last[:1].expand_as(last), atol=1e-5)
+
+
 def test_noise_in_a_late_layer_hides_the_image(subject: ModelSubject) -> None:
     first = state(subject, "encoder 1")
     with plant("encoder layer 11/12 replaced by noise").planted(subject, facts(subject)):

@@ -150,9 +150,9 @@ def _ignore(share: int, subject: ModelSubject, known: Known) -> list[Hook]:
         return values.masked_fill(mask.to(values.device), 0)
 
     layers = [layer for layer, _ in language_layers(subject.model)]
-    hooks = [
-        changed(layer.self_attn.v_proj, ignore) for layer in layers[len(layers) // share if share else 0 :]
-    ]
+    deaf = layers[len(layers) // share if share else 0 :]
+    # Keys as well: by them alone the image would still move how much the other positions are read.
+    hooks = [changed(part, ignore) for one in deaf for part in (one.self_attn.k_proj, one.self_attn.v_proj)]
     return [subject.model.register_forward_pre_hook(look, with_kwargs=True), *hooks]
 
 
