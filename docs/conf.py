@@ -43,7 +43,7 @@ napoleon_use_ivar = True
 
 nitpicky = True  # a name in a docstring that is documented nowhere is an error
 # Names of other libraries, whose sites are not looked up: the documents build without a network.
-nitpick_ignore_regex = [(r"py:.*", r"(?!eyechart\b).*"), (r"py:class", r"eyechart\.[a-z_.]+\.[A-Z]")]
+nitpick_ignore_regex = [(r"py:.*", r"(?!eyechart\b).*"), (r"py:class", r"eyechart\.[a-z_.]+\.([A-Z]|Picture)")]
 suppress_warnings = ["ref.python"]  # a class has two names where its package hands it on
 
 

@@ -70,7 +70,7 @@ class Examiner:
             images: uint8 HWC RGB of one size, in the order of ``table``.
 
         Returns:
-            Rows with columns of :data:`eyechart.exam.shards.COLUMNS`, item by item.
+            Rows with columns of ``eyechart.exam.shards.COLUMNS``, item by item.
         """
         size = (images[0].shape[0], images[0].shape[1])
         priors = self._prior(size)
