@@ -8,11 +8,15 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from typer.testing import CliRunner
+
+from eyechart.cli.main import build
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
@@ -60,10 +64,15 @@ def blocks(page: Path) -> list[Block]:
     return found
 
 
+def lines(block: Block) -> list[str]:
+    """Return the lines of a block of shell, those that go on in the next one joined."""
+    shell = block.text if block.language in ("bash", "") else ""
+    return [line for line in shell.replace("\\\n", " ").splitlines() if line.strip()]
+
+
 def commands(block: Block) -> Iterator[list[str]]:
     """Yield the words of every command of Eyechart in a block, without the program's name."""
-    shell = block.text if block.language in ("bash", "") else ""
-    for line in shell.replace("\\\n", " ").splitlines():
+    for line in lines(block):
         words = shlex.split(line, comments=True)
         for start in ("eyechart", "eyechart.cli.main"):
             if start in words:
@@ -71,17 +80,34 @@ def commands(block: Block) -> Iterator[list[str]]:
 
 
 def run(block: Block, folder: Path) -> None:
-    """Execute a block in a folder, as a reader would; raises if it fails."""
+    """Execute a block in a folder, as a reader would; raises if it fails.
+
+    Eyechart's commands are called in this process, which has loaded already what each would have to load.
+    """
     if block.file:
         (folder / block.file).write_text(block.text, encoding="utf-8")
-        return
+    elif block.language == "python":
+        _call([sys.executable, "-c", block.text], block, folder)
+    for line in lines(block):
+        if line.startswith("eyechart "):
+            with chdir(folder):
+                words = [found for word in shlex.split(line)[1:] for found in _found(word)]
+                done = CliRunner().invoke(build(), words)
+            assert done.exit_code == 0, f"{block.name}\n{line}\n{done.output[-3000:]}\n{done.exception!r}"
+        else:
+            _call(["bash", "-euc", line], block, folder)
+
+
+def _found(word: str) -> list[str]:
+    """Return the paths that a word stands for, as a shell would."""
+    return sorted(map(str, Path().glob(word))) if "*" in word else [word]
+
+
+def _call(call: list[str], block: Block, folder: Path) -> None:
     paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {**os.environ, "PATH": paths, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    call = [sys.executable, "-c"] if block.language == "python" else ["bash", "-euc"]
-    done = subprocess.run(
-        [*call, block.text], cwd=folder, env=environment, capture_output=True, text=True, timeout=1500
-    )
-    assert done.returncode == 0, f"{block.name}\n{block.text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    done = subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, f"{block.name}\n{call[-1]}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
 
 def surround(folder: Path) -> None:

@@ -34,7 +34,13 @@ def _runs(block: Block) -> bool:
     return block.page.name != "README.md" and (block.language in ("bash", "python") or bool(block.file))
 
 
-@pytest.mark.parametrize("page", of(""), ids=lambda page: page.stem)
+def _marked(page: Path) -> Any:
+    """Return a page as a parameter; those whose many commands take minutes are run by hand."""
+    slow = page.stem in ("api", "commands")
+    return pytest.param(page, id=page.stem, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize("page", [_marked(page) for page in of("")])
 def test_a_page_can_be_followed(page: Path, surroundings: Path, tmp_path: Path) -> None:
     shutil.copytree(surroundings, tmp_path, dirs_exist_ok=True)
     python = []
