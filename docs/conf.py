@@ -14,8 +14,7 @@ release = version = eyechart.__version__
 language = "en"
 extensions = [
     "myst_parser",  # pages in Markdown
-    "sphinx.ext.apidoc",  # a page for every module
-    "sphinx.ext.autodoc",  # from its docstrings
+    "sphinx.ext.autodoc",  # the reference, from docstrings
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",  # which have the sections Args, Returns, Raises
 ]
@@ -27,24 +26,13 @@ html_title = "Eyechart"
 html_static_path: list[str] = []
 html_copy_source = False
 
-apidoc_modules = [
-    {
-        "path": "../src/eyechart",
-        "destination": "reference/modules",
-        "exclude_patterns": ["../src/eyechart/cli/*"],  # has a page of its own: reference/options
-        "module_first": True,
-    }
-]
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_preserve_defaults = True
 napoleon_use_ivar = True
 
-nitpicky = True  # a name in a docstring that is documented nowhere is an error
-# Names of other libraries, whose sites are not looked up: the documents build without a network.
-nitpick_ignore_regex = [(r"py:.*", r"(?!eyechart\b).*"), (r"py:class", r"eyechart\.[a-z_.]+\.([A-Z]|Picture)")]
-suppress_warnings = ["ref.python"]  # a class has two names where its package hands it on
+suppress_warnings = ["ref.python"]  # a bare name in a docstring may fit several attributes
 
 
 def _options() -> None:

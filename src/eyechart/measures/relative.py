@@ -21,7 +21,7 @@ def change(before: ArrayLike, after: ArrayLike, clusters: ArrayLike, seed: int) 
 
 
 def relative_change(before: ArrayLike, after: ArrayLike, clusters: ArrayLike, seed: int) -> Interval:
-    """Return (mean(after) - mean(before)) / |mean(before)| with its cluster bootstrap interval.
+    """Return ``(mean(after) - mean(before)) / |mean(before)|`` with its cluster bootstrap interval.
 
     It is a ratio of means, resampled together: both change with the contents that are drawn. Where the mean
     before cannot be told from zero, a share of it means nothing, and all three numbers are NaN.

@@ -1,4 +1,4 @@
-"""From scores to the scale of opinion: the logistic function with four parameters.
+"""From scores to the scale of opinion: the logistic function with four parameters::
 
     f(x) = b2 + (b1 - b2) / (1 + exp(-(x - b3) / |b4|))
 
