@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from eyechart.inside.plants import Hook, Known, Plant, changed
-from eyechart.inside.verdict import IN_LANGUAGE, IN_WORDS, NOT_READ, PERCEIVED, UNKNOWN
+from eyechart.inside.plants import ANY, Hook, Known, Plant, changed
+from eyechart.inside.verdict import IN_LANGUAGE, IN_WORDS, NOT_READ, PERCEIVED
 from eyechart.subjects.entering import image_token_id
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.stages import language_layers
@@ -37,9 +37,10 @@ def language_plants(labels: tuple[str, ...]) -> tuple[Plant, ...]:
             (IN_LANGUAGE, NOT_READ),
             "the upper half of the layers reads zeros at the image's positions; what the lower half has "
             "taken from them stands at the position that answers, and no layer is left to make it a word. "
-            "Which of the two it is called depends on how much the lower half has taken",
+            "Which of the two it is called depends on how much the lower half has taken; of which labels it "
+            "has taken enough for another wording to get them is not known beforehand",
             partial(_ignore, 2),
-            others=(IN_LANGUAGE, NOT_READ, UNKNOWN),
+            others=ANY,
         ),
         Plant(
             "all label rows permuted",

@@ -22,8 +22,8 @@ def calibration(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> 
     The probabilities p are the softmax of ``logp`` over the labels, the confidence is the largest of them.
 
     - ece: expected calibration error, the mean over images of the distance between accuracy and mean
-      confidence in the bin that the confidence falls into; 15 bins of equal width, each with its
-      lower edge (Guo et al., ICML 2017). Never below 0, so that few images raise it even where calibration is perfect.
+      confidence in the bin that the confidence falls into; 15 bins of equal width, each with its lower edge
+      (Guo et al., ICML 2017). Never below 0, so that few images raise it even where calibration is perfect.
     - overconfidence: mean confidence minus accuracy, with its sign.
     - brier: mean over images of sum_c (p_c - y_c)^2, from 0 to 2 (Brier, Monthly Weather Review 78:1, 1950).
     - nll: mean of -log p of the true label, in nats.
