@@ -224,6 +224,7 @@ def test_a_killed_reading_is_taken_up_to_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process's own peak")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:
     done = process("memory", tmp_path)
     assert done.returncode == 0, done.stderr

@@ -152,6 +152,7 @@ def test_a_run_killed_at_any_moment_gives_the_same_table(
     assert "blocks of images were scored before" in (tmp_path / "told-0.txt").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_table(whole: Run, saved: str, dataset: Dataset, tmp_path: Path) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     given = [str(Path(sit_score.__file__)), saved, str(dataset.path), str(tmp_path)]

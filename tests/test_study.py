@@ -146,6 +146,7 @@ def test_a_wrong_subject_or_arm_is_told_before_work(tmp_path: Path, saved: Path)
     assert not list(tmp_path.rglob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_a_broken_photograph_is_set_aside_and_told(tmp_path: Path, saved: Path) -> None:
     draw, folder = np.random.default_rng(0), tmp_path / "mine"
     folder.mkdir()

@@ -102,6 +102,7 @@ def test_weights_spread_over_two_processes_have_the_losses_of_one(whole: Path, t
     assert 0.45 * of < held < 0.6 * of
 
 
+@pytest.mark.slow
 def test_the_command_in_two_processes_leaves_what_one_leaves(internvl: ModelSubject, tmp_path: Path) -> None:
     subject, found = tmp_path / "tiny", {}
     internvl.model.save_pretrained(subject)
