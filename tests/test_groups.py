@@ -49,6 +49,7 @@ def _crop(number: int) -> Pixels:
 
 
 @needs_kodak
+@pytest.mark.slow
 def test_crops_resizes_and_recompressed_copies_are_joined_and_nothing_else() -> None:
     pictures: list[tuple[str, Pixels]] = []
     for number in range(1, 25):

@@ -76,6 +76,7 @@ def test_an_exam_of_seven_billion_parameters_is_planned_from_its_configuration(
     assert "counted on the meta device by FlopCounterMode" in output
 
 
+@pytest.mark.slow
 def test_tuning_of_seven_billion_parameters_is_planned_from_its_configuration(
     seven_b: str, dataset: Dataset
 ) -> None:

@@ -180,6 +180,7 @@ def test_the_command_scores_reports_and_refuses_other_settings(
         ec.score_run(saved, dataset.path, run.path, seed=1, config=config, say=told.append)
 
 
+@pytest.mark.slow
 def test_scores_added_to_an_exam_are_held_against_its_names(
     saved: str, dataset: Dataset, tmp_path: Path
 ) -> None:

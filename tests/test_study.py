@@ -22,7 +22,7 @@ from eyechart.subjects.model import ModelSubject
 from eyechart.tune.config import TuneConfig
 from eyechart.tuning import keep_card, tune_run
 
-ARMS = ("base", "projector", "vision+projector", "language", "all")
+ARMS = ("base", "projector", "all")
 LOOKED_INTO = ("base", "all")
 
 
@@ -96,8 +96,6 @@ def test_an_arms_plan_and_card_tell_what_its_exam_found(run: Path, saved: Path) 
 def test_each_arm_changed_its_components_alone(run: Path) -> None:
     expected = {
         "projector": {"projector"},
-        "vision+projector": {"vision", "projector"},
-        "language": {"language"},
         "all": {"vision", "projector", "language"},
     }
     for arm, asked in expected.items():
@@ -121,6 +119,7 @@ def test_the_same_command_computes_nothing_again(run: Path, saved: Path) -> None
     assert sum("done before" in line for line in told) == len(ARMS)
 
 
+@pytest.mark.slow
 def test_an_interrupted_arm_is_taken_up(run: Path, saved: Path) -> None:
     folder = run / "arms" / "projector"
     before = Run(run).read_table("arms/projector/answers").drop(columns="seconds")
