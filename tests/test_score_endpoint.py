@@ -82,7 +82,7 @@ def test_an_endpoint_without_any_score_is_refused_in_words(dataset: Dataset, tmp
     [
         (["http://localhost:1/v1#m", "--repeats", "2"], "--repeats is for models that are loaded here only"),
         (["nano", "--max-tokens", "5"], "--max-tokens is for endpoints only"),
-        (["nano", "--max-new-tokens", "0"], "new_tokens"),
+        (["nano", "--max-new-tokens", "0"], "--max-new-tokens"),
         (["clip:openai/clip", "--images", "3"], "a clip: model"),
     ],
 )

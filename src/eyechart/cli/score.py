@@ -9,6 +9,7 @@ import typer
 
 from eyechart.cli.subjects import takes_load_options
 from eyechart.errors import EyechartError
+from eyechart.settings import option, settings
 from eyechart.subjects.capabilities import is_endpoint
 from eyechart.subjects.options import LoadOptions
 
@@ -96,7 +97,7 @@ def score(
     from eyechart.quality import ScoreConfig
     from eyechart.scoring import score_run
 
-    config = _settings(ScoreConfig, given)
+    config = settings(ScoreConfig, given, "score")
     score_run(subject, dataset, out, seed=seed, config=config, load=load, say=typer.echo)
 
 
@@ -113,7 +114,7 @@ def _endpoint(
     from eyechart.scoring import endpoint_score_run
     from eyechart.subjects.endpoint import EndpointConfig
 
-    config, endpoint = _settings(ScoreConfig, given), _settings(EndpointConfig, told)
+    config, endpoint = settings(ScoreConfig, given, "score"), settings(EndpointConfig, told, "score")
     endpoint_score_run(
         subject, dataset, out, seed=seed, config=config, endpoint=endpoint, key_env=key_env, say=typer.echo
     )
@@ -121,18 +122,4 @@ def _endpoint(
 
 def _refuse(names: list[str], kind: str) -> None:
     if names:
-        option = f"--{'max_' if names[0] == 'new_tokens' else ''}{names[0]}".replace("_", "-")
-        raise EyechartError(f"{option} is for {kind} only", "leave it out")
-
-
-def _settings(kind: Any, given: dict[str, Any]) -> Any:
-    """Return settings of one kind; what is wrong with one is told."""
-    from pydantic import ValidationError
-
-    try:
-        return kind(**given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise EyechartError(
-            f"{first['loc'][0]}: {first['msg']}", "eyechart score --help lists the options"
-        ) from error
+        raise EyechartError(f"{option(names[0])} is for {kind} only", "leave it out")
