@@ -84,6 +84,19 @@ def test_no_repair_is_claimed_for_equal_arms(tmp_path: Path) -> None:
     assert verdicts(run)[2] == "Nothing that was tried, beyond doubt"
 
 
+def test_an_interval_above_zero_without_a_test_says_why_no_gain_is_claimed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", arms=("base", "projector"), inside=False)
+    for arm, share in (("base", 0.1), ("projector", 0.9)):
+        rewrite(run, arm, knowing(share))
+    inputs = read_inputs(run)
+    tables = build_tables(inputs)
+    assert answers(inputs, tables)[2].reasons[0].endswith("; a gain.")
+    unproved = {**tables, "repairs": tables["repairs"].assign(balanced_p_holm=0.2)}
+    told = answers(inputs, unproved)[2]
+    assert told.verdict == "Nothing that was tried, beyond doubt"
+    assert f"p = 0.2, from {tables['repairs']['contents'].iloc[0]} contents" in told.reasons[0]
+
+
 def test_the_smallest_arm_among_equals_is_named(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", arms=("base", "projector", "language", "all"), inside=False)
     for arm, share in (("base", 0.1), ("projector", 0.5), ("language", 0.9), ("all", 0.9)):

@@ -151,8 +151,7 @@ def _repairs(inputs: Inputs, tables: Tables) -> Answer:
     }
     helped = [arm for arm, gain in gains.items() if gain.low > 0 and rows[arm]["balanced_p_holm"] < ALPHA]
     reasons = [
-        f"{arm}: {points(gain)} balanced accuracy on the train template; "
-        f"{'a gain' if arm in helped else 'a loss' if gain.high < 0 else 'cannot tell a gain'}."
+        f"{arm}: {points(gain)} balanced accuracy on the train template; {_gained(gain, rows[arm])}."
         for arm, gain in gains.items()
     ]
     if not helped:
@@ -164,6 +163,15 @@ def _repairs(inputs: Inputs, tables: Tables) -> Answer:
     reasons.append(_choice(tables, best, tied, smallest))
     reasons += _costs(tables, smallest, readout)
     return Answer(question, f"Tuning {smallest}", tuple(reasons))
+
+
+def _gained(gain: Number, row: Mapping[str, Any]) -> str:
+    """Say whether an arm is better than the base; an interval that says so must pass the test, too."""
+    tested = float(row["balanced_p_holm"])
+    if gain.low > 0:
+        reason = f"though a test over all arms gives p = {tested:.2g}, from {row['contents']} contents"
+        return "a gain" if tested < ALPHA else f"cannot tell a gain, {reason}"
+    return "a loss" if gain.high < 0 else "cannot tell a gain"
 
 
 def _not_worse(inputs: Inputs, best: str, helped: list[str], template: str, readout: str) -> list[str]:
