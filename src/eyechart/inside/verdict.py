@@ -198,7 +198,8 @@ def sentence(found: Finding, rungs: Mapping[str, Mapping[str, Any]]) -> str:
     told = title(found.verdict, found.why, int(row["contents"]), int(row["n"]))
     if found.why and found.verdict != UNKNOWN:
         told += f": {found.why}"
-    return f"{told}. {_carried(found.rung, row)}"
+    carried = _carried(found.rung, row)
+    return f"{told}. {carried[0].upper()}{carried[1:]}"
 
 
 def _carried(rung: str, row: Mapping[str, Any]) -> str:

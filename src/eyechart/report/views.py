@@ -51,12 +51,12 @@ def arms_grid(tables: Tables) -> Grid:
         if readout != "yes-no" or asked == ["yes-no"]  # has a section of its own
         for kind in ("train", "held-out")
     ]
+    tuned = bool(tables["arms"]["proof_ok"].notna().any())
     rows = []
     for row in records(tables["arms"]):
         cells = [_share(row, name) for name, _ in [*columns, ("content", "")]]
-        cells += [Cell(duration(row["seconds"])), Cell(count(row["trained_parameters"]))]
-        rows.append((str(row["arm"]), (*cells, Cell(_proof(row["proof_ok"])))))
-    heads = [head for _, head in columns] + ["picture content", "tuning", "trained", "proof"]
+        rows.append((str(row["arm"]), (*cells, *(_trained(row) if tuned else ()))))
+    heads = [head for _, head in columns] + ["picture content"] + (["tuning", "trained"] if tuned else [])
     caption = "Balanced accuracy per arm, with 95 % intervals by content"
     return Grid(caption, "arm", tuple(heads), tuple(rows))
 
@@ -68,10 +68,12 @@ def _share(row: dict[str, Any], name: str) -> Cell:
     return Cell(f"{percent(number.value)}\n{interval(number.low, number.high)}", number.value)
 
 
-def _proof(ok: object) -> str:
+def _trained(row: dict[str, Any]) -> tuple[Cell, Cell]:
+    """Return how long an arm was tuned, and its trained parameters with the proof that they alone changed."""
+    ok, number = row["proof_ok"], count(row["trained_parameters"])
     if ok is None or ok != ok:  # absent, or NaN from a table where some arms have none
-        return "–"
-    return "holds" if ok else "FAILS"
+        return Cell(duration(row["seconds"])), Cell(number)
+    return Cell(duration(row["seconds"])), Cell(f"{number}\n{'proved' if ok else 'NOT AS ASKED'}")
 
 
 def level_grids(tables: Tables) -> list[Grid]:

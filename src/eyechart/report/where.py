@@ -25,7 +25,10 @@ def where_lost(tables: Tables, arm: str = "base") -> tuple[str, tuple[str, ...]]
     overall = next((row for row in found if row["scope"] == OVERALL), None)
     if overall is None:
         return "Not examined yet", (f"The stages of {arm} have not been probed.",)
-    return _title(overall), (overall["sentence"], *_groups(row for row in found if row is not overall))
+    groups = _groups(row for row in found if row is not overall)
+    # "Cannot tell at n = ..." is the title; the sentence begins with it.
+    first = _evidence(overall) if overall["verdict"] == UNKNOWN else str(overall["sentence"])
+    return _title(overall), tuple(reason for reason in (first, *groups) if reason)
 
 
 def where_part(tables: Tables, arms: Sequence[str]) -> Part | None:
@@ -33,13 +36,13 @@ def where_part(tables: Tables, arms: Sequence[str]) -> Part | None:
     grids = []
     for arm in arms:
         rows = [row for row in _of(tables, arm) if row["scope"] != OVERALL]
-        cells = [(str(row["scope"]), (_title(row), str(row["sentence"]).partition(". ")[2])) for row in rows]
+        cells = [(str(row["scope"]), (_title(row), _evidence(row))) for row in rows]
         if cells:
             grids.append(grid(f"{arm}: where each label is lost", "label", ("verdict", "evidence"), cells))
-    told = [(arm, *where_lost(tables, arm)) for arm in arms if _of(tables, arm)]
-    if not told:
+    overall = [(arm, row) for arm in arms for row in _of(tables, arm) if row["scope"] == OVERALL]
+    if not overall:
         return None
-    lead, *also = [f"{arm}: {reasons[0]}" for arm, _, reasons in told]
+    lead, *also = [f"{arm}: {row['sentence']}" for arm, row in overall]
     return Part(
         lead=lead, reading=_READING, also=tuple(also), grids=tuple(grids[:1]), folded=tuple(grids[1:])
     )
@@ -52,6 +55,11 @@ def _of(tables: Tables, arm: str) -> list[dict[str, Any]]:
 
 def _title(row: dict[str, Any]) -> str:
     return title(row["verdict"], row["why"], row["contents"], row["n"])
+
+
+def _evidence(row: dict[str, Any]) -> str:
+    """Return a verdict's sentence behind its title: the numbers."""
+    return str(row["sentence"]).partition(". ")[2]
 
 
 def _groups(rows: Iterable[dict[str, Any]]) -> list[str]:
