@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 
 if TYPE_CHECKING:
     from eyechart.subjects.model import ModelSubject
+
+
+os.environ["LOKY_MAX_CPU_COUNT"] = "1"  # tests run on every core already
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from eyechart.exam.blocks import blocks
+from eyechart.inside.config import InsideConfig
 from eyechart.inside.identity import digest, images_identity
 from eyechart.inside.probes import Rows, probe
 from eyechart.inside.random_copy import random_copy, why_no_copy
@@ -72,17 +73,28 @@ def _chance(part: pd.DataFrame) -> float:
 
 
 def _of_stages(look: Look, asked: States, learnt: States, what: str) -> pd.DataFrame:
-    """Probe every stage of some states: kinds ``probe`` and ``shuffled``."""
+    """Probe every stage of some states, as many at a time as there are cores: ``probe`` and ``shuffled``."""
+    from joblib import Parallel, delayed
+
     rows = Rows.of(look.table, look.fit_table)
-    parts = []
-    for order, stage in enumerate(track(asked.names, what, len(asked.names))):
-        values = np.concatenate([asked.pooled(stage), learnt.pooled(stage)])
-        parts.append(_probed(look, values, rows, stage).assign(stage=stage, order=order))
-    return pd.concat(parts, ignore_index=True)
+    tasks = (
+        delayed(_probed)(
+            np.concatenate([asked.pooled(stage), learnt.pooled(stage)]), rows, look.config, look.seed, stage
+        )
+        for stage in asked.names
+    )
+    found = Parallel(n_jobs=-1, return_as="generator")(tasks)
+    parts: list[pd.DataFrame] = list(track(found, what, len(asked.names)))
+    named = enumerate(zip(asked.names, parts, strict=True))
+    return pd.concat(
+        [part.assign(stage=stage, order=order) for order, (stage, part) in named], ignore_index=True
+    )
 
 
-def _probed(look: Look, values: NDArray[np.floating], rows: Rows, stage: str) -> pd.DataFrame:
-    return probe(values, rows, look.config.folds, look.config.components, look.seed, stage)
+def _probed(
+    values: NDArray[np.floating], rows: Rows, config: InsideConfig, seed: int, stage: str
+) -> pd.DataFrame:
+    return probe(values, rows, config.folds, config.components, seed, stage)
 
 
 def _shared(look: Look, name: str, make: Callable[[Look, Path], pd.DataFrame]) -> pd.DataFrame:
@@ -119,7 +131,7 @@ def _pixels(look: Look, _: Path) -> pd.DataFrame:
         for image in look.dataset.images(split, table["image_id"].iloc[part.start : part.stop])
     )
     values = PolynomialFeatures(2, include_bias=False).fit_transform(features)
-    found = _probed(look, values, Rows.of(look.table, look.fit_table), PIXELS)
+    found = _probed(values, Rows.of(look.table, look.fit_table), look.config, look.seed, PIXELS)
     return found[found["kind"] == "probe"].assign(stage=PIXELS, order=-1, kind="pixels")[COLUMNS]
 
 
