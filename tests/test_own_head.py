@@ -103,7 +103,8 @@ def test_a_model_whose_logits_do_not_follow_is_refused() -> None:
         OwnHead(model, one(batch))
 
 
-@pytest.mark.parametrize("model_type", PROVED)
+# PaliGemma's language model reads a text without an image both ways, as it does every prompt.
+@pytest.mark.parametrize("model_type", sorted({*PROVED} - {"paligemma"}))
 def test_texts_alone_depend_on_what_stands_before_and_nothing_else(model_type: str) -> None:
     model, _ = made(model_type)
     names = [f"language {i}" for i, _ in enumerate(language_layers(model), 1)]

@@ -37,9 +37,9 @@ class LoadOptions:
         default=None,
         metadata={"help": "Load the weights quantised by bitsandbytes; they cannot be tuned then."},
     )
-    # At the lengths of an exam the backward pass of eager attention is the fastest on a CPU.
-    attn_implementation: str = field(
-        default="eager", metadata={"help": "Attention: eager, sdpa, flash_attention_2, ..."}
+    attn_implementation: str | None = field(
+        default=None,
+        metadata={"help": "Attention: eager, sdpa, flash_attention_2, ... Without it: transformers' choice."},
     )
     revision: str | None = field(default=None, metadata={"help": "Branch, tag or commit on the hub."})
     trust_remote_code: bool = field(

@@ -101,7 +101,7 @@ class Reader:
 
         seen = np.concatenate([np.ones((len(sees), self.start), bool), sees], 1)
         mask = torch.from_numpy(seen).to(self.last.device)
-        if self.model.config._attn_implementation != "sdpa":
+        if self.model.get_decoder().config._attn_implementation != "sdpa":
             dtype = self.model.dtype
             mask = torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
         return mask.expand(self.rows, 1, -1, -1)

@@ -60,7 +60,7 @@ def assemble(sources: Path) -> tuple[Any, Any]:
         tie_word_embeddings=True,
     )
     torch.manual_seed(0)  # the fresh projector
-    model = InternVLForConditionalGeneration._from_config(config, attn_implementation="eager")
+    model = InternVLForConditionalGeneration._from_config(config)
     model.model.vision_tower.load_state_dict(tower)
     model.model.language_model.load_state_dict(language.model.state_dict())
     model.tie_weights()
