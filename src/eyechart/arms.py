@@ -22,6 +22,7 @@ from eyechart.plan.tune import took
 from eyechart.runs import Run
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.stages import PROJECTED
 from eyechart.subjects.subject import Subject
 from eyechart.taxonomy import CLEAN
 from eyechart.templates import load_templates
@@ -163,7 +164,13 @@ def look_at(
     subject: ModelSubject,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Look inside an arm of a study; not looked into whole, it gets its semantic distance and maps."""
+    """Look inside an arm of a study; not looked into whole, it gets its semantic distance and maps.
+
+    These need the visual tokens alone: the language model is not run for them.
+    """
     load_base = partial(load_subject, config.subject, config.load) if arm_of(name).train else None
     look = Look.of(run, name, subject, dataset, config.inside, config.seed, load_base, say)
-    look_inside(look, steps_of([] if name in config.inside_arms else ["controls", "maps"]))
+    if name not in config.inside_arms:
+        look_inside(replace(look, only=(PROJECTED,)), steps_of(["controls", "maps"]))
+        return
+    look_inside(look)

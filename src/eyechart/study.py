@@ -51,7 +51,7 @@ class StudyConfig(BaseModel):
         """Return a first look: fewer images, short tuning, two arms beside the base."""
         small = {
             "arms": ("base", "projector", "vision+projector"),
-            "dataset": DatasetConfig(name="quick", train_images=1200, test_contents=6),
+            "dataset": DatasetConfig(name="quick", train_images=1200, test_contents=8),
             "tune": TuneConfig(projector_steps=100, alignment_steps=120, steps=16),
             "inside": InsideConfig(train_images=320, every=15),
             "inside_arms": ("base",),

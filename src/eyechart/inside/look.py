@@ -56,6 +56,7 @@ class Look:
         load_base: loads the subject as it was before tuning; None where the arm is that subject, or where
             none was named.
         say: where progress is told.
+        only: stages that are read; None: as ``config`` says.
     """
 
     run: Run
@@ -70,6 +71,7 @@ class Look:
     seed: int
     load_base: Callable[[], ModelSubject] | None = None
     say: Callable[[str], None] = print
+    only: tuple[str, ...] | None = None
 
     @classmethod
     def of(
@@ -161,7 +163,7 @@ class Look:
     def _folder(self, arm: str, split: str, table: pd.DataFrame, subject: Mapping[str, str]) -> Path:
         """Return the folder of an arm's states, named by all that they depend on."""
         read = self.config.model_dump(include={"every", "tokens", "precision", "batch"})
-        key = digest(sorted(subject.items()), images_identity(table), sorted(read.items()))
+        key = digest(sorted(subject.items()), images_identity(table), sorted(read.items()), self.only)
         return self.run.arm(arm) / STATES / f"{split}-{key[:16]}"
 
     def _read(self, split: str, table: pd.DataFrame, *, tokens: bool) -> States:
@@ -174,6 +176,7 @@ class Look:
                 self.question,
                 self.config,
                 tokens=tokens,
+                only=self.only,
                 what=f"{self.arm}: inside: {split} images",
                 say=self.say,
             )

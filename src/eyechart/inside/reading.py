@@ -41,6 +41,7 @@ def read_states(
     config: InsideConfig,
     *,
     tokens: bool,
+    only: Sequence[str] | None = None,
     what: str = "images",
     say: Callable[[str], None] = print,
 ) -> States:
@@ -56,6 +57,7 @@ def read_states(
         question: what the language model reads.
         config: settings.
         tokens: keep the tokens of the projector's output and of the language model's layers too.
+        only: stages that are read (:func:`eyechart.subjects.stages.stage_names`); None: as ``config`` says.
         what: what the images are called where progress is told.
         say: where progress is told.
 
@@ -64,7 +66,7 @@ def read_states(
     """
     import torch
 
-    names = every(stage_names(subject.model), config.every)
+    names = every(stage_names(subject.model), config.every) if only is None else tuple(only)
     kept = tuple(name for name in names if tokens and _has_tokens(name))
     found = States(folder, names, kept, tuple(table["image_id"]), BLOCK)
     for path in folder.glob(".*.partial"):

@@ -13,6 +13,7 @@ import pandas as pd
 from eyechart.seeds import seed_of
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.arms import Arm
+from eyechart.tune.attention import attention
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.constraints import Constraint, constraints
 from eyechart.tune.course import Course
@@ -75,7 +76,8 @@ def tune(
         tell(_told(subject, arm, dead))
     quiet = tell or (lambda _: None)
     course = Course(subject, arm, lesson, config, made, seed, cache, before, quiet)
-    table = pd.concat(list(course.run()), ignore_index=True).rename_axis("step").reset_index()
+    with attention(subject.model):
+        table = pd.concat(list(course.run()), ignore_index=True).rename_axis("step").reset_index()
     sizes = {c: sum(p.numel() for _, p in trainable(subject, c)) for c in arm.train}
     if adapter is not None:
         adapter.merge_and_unload()
