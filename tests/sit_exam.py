@@ -32,10 +32,9 @@ def sit_together(subject: str, dataset: str, out: str) -> None:
         _sit(subject, dataset, out, processes)
 
 
-def fail_together(number: int, port: int, out: str, how: str) -> None:
+def fail_together(out: str, how: str) -> None:
     """Be one of two, of which the second fails or dies; the error goes to a file."""
-    os.environ |= {"WORLD_SIZE": "2", "RANK": str(number), "LOCAL_RANK": str(number)}
-    os.environ |= {"LOCAL_WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    number = int(os.environ["RANK"])
     try:
         with joined() as processes, processes.together():
             if number == 1 and how == "die":

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import sit_exam
 import small_corpora
+from forked import ended, pair, started
 
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam.alone import asked_alone
@@ -56,19 +54,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def whole(saved: str, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run whose exam nothing interrupted."""
     out = tmp_path_factory.mktemp("whole")
-    process = started(sit_exam.sit, saved, str(dataset.path), str(out))
-    process.join()
-    assert process.exitcode == 0
+    ended(started(sit_exam.sit, saved, str(dataset.path), str(out)))
     return Run(out)
-
-
-def started(function: Any, *args: Any) -> Any:
-    """Start a real process; the modules are imported once, in the server that it is forked from."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["sit_exam", "transformers.models.internvl.modeling_internvl"])
-    process = context.Process(target=function, args=args)
-    process.start()
-    return process
 
 
 def table(run: Run) -> pd.DataFrame:
@@ -136,9 +123,7 @@ def test_a_run_killed_at_any_moment_gives_the_same_table(
     assert counts[1] < len(finished(whole, "base"))  # else nothing was interrupted
     left = tmp_path / "arms/base/answers/.00001.parquet.1.partial"
     left.write_bytes(b"PAR1")
-    last = started(sit_exam.sit, saved, str(dataset.path), str(tmp_path))
-    last.join()
-    assert last.exitcode == 0
+    ended(started(sit_exam.sit, saved, str(dataset.path), str(tmp_path)))
     assert not left.exists()
     pd.testing.assert_frame_equal(table(run), table(whole), check_exact=True)
     told = (tmp_path / "told-0.txt").read_text(encoding="utf-8")
@@ -148,7 +133,7 @@ def test_a_run_killed_at_any_moment_gives_the_same_table(
 def test_two_processes_give_the_same_table(whole: Run, saved: str, dataset: Dataset, tmp_path: Path) -> None:
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     given = [str(Path(sit_exam.__file__)), saved, str(dataset.path), str(tmp_path)]
-    done = subprocess.run([*launch, *given], capture_output=True, timeout=120, check=False)
+    done = subprocess.run([*launch, *given], capture_output=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr.decode()
     run = Run(tmp_path)
     pd.testing.assert_frame_equal(table(run), table(whole), check_exact=True)
@@ -160,11 +145,7 @@ def test_two_processes_give_the_same_table(whole: Run, saved: str, dataset: Data
     ("how", "told"), [("fail", "process 1 failed: a picture is damaged"), ("die", "another process of this")]
 )
 def test_what_ends_one_process_ends_the_other(how: str, told: str, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    both = [started(sit_exam.fail_together, number, port, str(tmp_path), how) for number in (0, 1)]
-    for process in both:
+    for process in pair(sit_exam.fail_together, str(tmp_path), how):
         process.join(60)
         assert not process.is_alive()
     assert told in (tmp_path / "0.txt").read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 import sit_score
 import small_corpora
+from forked import ended, started
 from skimage.metrics import structural_similarity
-from test_exam_run import started
 
 import eyechart as ec
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
@@ -52,9 +52,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def whole(saved: str, dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a run whose scoring nothing interrupted."""
     run = Run.create(tmp_path_factory.mktemp("whole") / "run", {"subject": saved})
-    process = started(sit_score.sit, saved, str(dataset.path), str(run.path))
-    process.join()
-    assert process.exitcode == 0
+    ended(started(sit_score.sit, saved, str(dataset.path), str(run.path)))
     return run
 
 
@@ -144,9 +142,7 @@ def test_a_run_killed_at_any_moment_gives_the_same_table(
     assert len(finished(run, "base", KIND)) < len(finished(whole, "base", KIND))
     left = tmp_path / "arms/base/scores/.00001.parquet.1.partial"
     left.write_bytes(b"PAR1")
-    last = started(sit_score.sit, saved, str(dataset.path), str(tmp_path))
-    last.join()
-    assert last.exitcode == 0
+    ended(started(sit_score.sit, saved, str(dataset.path), str(tmp_path)))
     assert not left.exists()
     pd.testing.assert_frame_equal(table(run), table(whole), check_exact=True)
     assert "blocks of images were scored before" in (tmp_path / "told-0.txt").read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import tune_process  # noqa: E402
+from forked import ended, pair, started  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
@@ -29,7 +31,6 @@ from eyechart.subjects.model import ModelSubject  # noqa: E402
 from eyechart.tune.config import TuneConfig  # noqa: E402
 from eyechart.tune.processes import check_deepspeed, joined  # noqa: E402
 
-SCRIPT = Path(tune_process.__file__)
 TORCHRUN = ("torch.distributed.run", "--nproc-per-node", "2", "--master-port")
 # "--cpu" starts one process, as it leaves the rest to MPI; "--multi_gpu" starts them, with GPUs or without.
 ACCELERATE = (
@@ -59,18 +60,16 @@ def apart(one: Path, two: Path) -> tuple[float, float]:
 
 
 def test_killed_again_and_again_it_ends_in_the_same_weights(whole: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(SCRIPT), str(tmp_path), "all"]
     # 8 images are read for the features, then 4 a step: the kills strike in the fourth step of the alignment,
     # then, since that is done by then, in the fourth step of the answer.
     for reads, phase in ((8 + 4 * 3 + 2, "alignment"), (4 * 4 + 4 * 3 + 2, "answer")):
-        killed = subprocess.run(
-            [*command, str(reads), "{}"], env=ENVIRONMENT, capture_output=True, check=False
-        )
-        assert killed.returncode == -signal.SIGKILL
+        killed = started(tune_process.run, tmp_path, "all", reads)
+        killed.join()
+        assert killed.exitcode == -signal.SIGKILL
         left = {path.parent.name: path.name for path in (tmp_path / "cache").glob("*/checkpoint-*")}
         assert [(name.split("-")[1], at) for name, at in left.items()] == [(phase, "checkpoint-2")]
         (tmp_path / "cache" / next(iter(left)) / "checkpoint-4").mkdir()  # begun to be written when killed
-    subprocess.run([*command, "0", "{}"], env=ENVIRONMENT, capture_output=True, check=True)
+    ended(started(tune_process.run, tmp_path, "all"))
     assert apart(whole, tmp_path) == (0.0, 0.0)
     assert not list((tmp_path / "cache").glob("*/checkpoint-*"))
 
@@ -86,14 +85,14 @@ def launched(*command: str, by: tuple[str, ...] = TORCHRUN) -> None:
 
 
 def test_two_processes_have_the_losses_of_one(whole: Path, tmp_path: Path) -> None:
-    launched(str(SCRIPT), str(tmp_path), "all", "0", "{}")
+    ended(*pair(tune_process.run, tmp_path, "all"))
     losses, weights = apart(whole, tmp_path)
     assert losses < 1e-4
     assert weights < 1e-4
 
 
 def test_weights_spread_over_two_processes_have_the_losses_of_one(whole: Path, tmp_path: Path) -> None:
-    launched(str(SCRIPT), str(tmp_path), "all", "0", '{"shard": true}')
+    ended(*pair(partial(tune_process.run, shard=True), tmp_path, "all"))
     losses, weights = apart(whole, tmp_path)
     assert losses < 1e-4
     assert weights < 1e-4

@@ -72,7 +72,7 @@ def _language() -> Any:
 
 def _subject(name: str, kind: Any, config: Any, processor: Any) -> ModelSubject:
     torch.manual_seed(0)
-    model = kind._from_config(config)
+    model = kind._from_config(config, attn_implementation="eager")
     model.generation_config.eos_token_id = tokenizer().eos_token_id
     model.generation_config.pad_token_id = tokenizer().pad_token_id
     return ModelSubject(name, model, processor)

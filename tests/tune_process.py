@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from eyechart.tune import fit
 from eyechart.tune.arms import arm
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.lesson import Lesson
-from eyechart.tune.train import Tuned, tune
+from eyechart.tune.train import tune
 
 SETTINGS: dict[str, Any] = {
     "projector_steps": 3,
@@ -66,7 +65,7 @@ def note_what_is_held(folder: Path) -> None:
     vars(fit)["put_back"] = put_back
 
 
-def run(folder: Path, name: str, kill: int = 0, **more: Any) -> Tuned:
+def run(folder: Path, name: str, kill: int = 0, **more: Any) -> None:
     """Tune; the phases and checkpoints are kept in ``folder / "cache"``."""
     torch.set_num_threads(1)
     subject, task = tiny.internvl(), lesson()
@@ -77,8 +76,3 @@ def run(folder: Path, name: str, kill: int = 0, **more: Any) -> Tuned:
     if int(os.environ.get("RANK", "0")) == 0:
         tuned.losses.to_csv(folder / "losses.csv", index=False)
         save_file({n: p.detach().clone() for n, p in subject.model.named_parameters()}, folder / "weights")
-    return tuned
-
-
-if __name__ == "__main__":
-    run(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), **json.loads(sys.argv[4]))

@@ -113,7 +113,7 @@ def placing(options: LoadOptions) -> dict[str, Any]:
     found: dict[str, Any] = {
         "dtype": getattr(torch, options.dtype or default),
         "device_map": options.device_map or _first_device(),
-        "attn_implementation": options.attn_implementation,
+        "attn_implementation": options.attn_implementation or _attention(),
     }
     if options.quantize is not None:
         found["quantization_config"] = _quantization(options.quantize, found["dtype"])
@@ -125,6 +125,16 @@ def _first_device() -> str | None:
     import torch
 
     return f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else None
+
+
+def _attention() -> str | None:
+    """Return eager for a CPU, where torch's own depends on the process in its last digits; else no choice.
+
+    On a CPU the backward pass of eager attention is the faster, too.
+    """
+    import torch
+
+    return None if torch.cuda.is_available() else "eager"
 
 
 def _quantization(bits: str, dtype: Any) -> Any:

@@ -39,7 +39,10 @@ class LoadOptions:
     )
     attn_implementation: str | None = field(
         default=None,
-        metadata={"help": "Attention: eager, sdpa, flash_attention_2, ... Without it: transformers' choice."},
+        metadata={
+            "help": "Attention: eager, sdpa, flash_attention_2, ... Without it: eager on a CPU, else "
+            "transformers' choice."
+        },
     )
     revision: str | None = field(default=None, metadata={"help": "Branch, tag or commit on the hub."})
     trust_remote_code: bool = field(

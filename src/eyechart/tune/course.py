@@ -25,7 +25,7 @@ from eyechart.tune.fit import fit
 from eyechart.tune.grouping import counting, grouped
 from eyechart.tune.lesson import Lesson
 from eyechart.tune.lora import trainable
-from eyechart.tune.phases import LANGUAGE, Phase, phases, vision_path
+from eyechart.tune.phases import LANGUAGE, Phase, phases
 from eyechart.tune.proof import Snapshot
 from eyechart.tune.shard import twin
 from eyechart.tune.task import LEARNED, Task
@@ -64,10 +64,9 @@ class Course:
     def run(self) -> Iterator[pd.DataFrame]:
         """Run each phase, or take its end from the cache; yields one table of losses a phase."""
         train, held = self._split()
-        aligning = rng(self.seed, "align", *vision_path(self.arm))
-        answering = rng(self.seed, "tune", self.arm.name, "order")
         for phase in phases(self.arm, self.config):
-            draw = answering if phase.answer else aligning
+            own, shared = ("tune", self.arm.name, "order"), ("align", *phase.train)
+            draw = rng(self.seed, *(own if self._is_own(phase) else shared))
             rows = order(self.lesson, train, phase.steps * phase.batch, self.config.balance, draw)
             counted = np.full(phase.steps, np.nan)
             if self._grouped:
@@ -132,13 +131,20 @@ class Course:
             shutil.rmtree(folder, ignore_errors=True)
         return losses
 
+    def _is_own(self, phase: Phase) -> bool:
+        """Say whether a phase is this arm's alone; else all arms share it that train the same in it."""
+        return phase.answer or bool(set(phase.train) & set(self.config.lora))
+
+    def _name(self, phase: Phase) -> str:
+        """Return what tells a phase from those of other arms."""
+        return self.arm.name if self._is_own(phase) else "+".join(phase.train)
+
     def _kept(self, phase: Phase) -> Path | None:
-        """Return the file of a phase's end; arms with the same vision path share those before the answer."""
+        """Return the file of a phase's end, which arms share where they train the same before the answer."""
         if self.cache is None:
             return None
-        shared = not phase.answer and not set(phase.train) & set(self.config.lora)
-        arm = "+".join(vision_path(self.arm)) if shared else self.arm.name
-        later = {"steps", "answer_rate"} if shared else set()  # of no effect before the answer's phase
+        arm = self._name(phase)
+        later = set() if phase.answer else {"steps", "answer_rate"}  # of no effect before the answer's phase
         told = (
             self.config.model_dump_json(exclude=later),
             *([str(self._part(phase))] if self._grouped else []),
@@ -159,7 +165,7 @@ class Course:
         largest = 1.0 if phase.answer else max(self.config.constraints.values())
         weights = {name: weight / largest for name, weight in self.config.constraints.items()}
         groups, tokens = self._groups(phase), self._tokens(phase)
-        seed = seed_of(self.seed, "tune", self.arm.name, phase.name) % 2**32
+        seed = seed_of(self.seed, "tune", self._name(phase), phase.name) % 2**32
         device, whole = self.subject.device, self.subject.model if self.config.shard else None
         with twin(self.subject) if self.config.shard else nullcontext(self.subject) as pupil:
             task = Task(

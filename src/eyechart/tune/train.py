@@ -13,7 +13,6 @@ import pandas as pd
 from eyechart.seeds import seed_of
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.arms import Arm
-from eyechart.tune.attention import attention
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.constraints import Constraint, constraints
 from eyechart.tune.course import Course
@@ -54,8 +53,8 @@ def tune(
         config: settings.
         seed: the run's seed.
         cache: folder for what is computed once: the frozen encoder's features, and each finished phase,
-            which arms with the same vision path share; also the checkpoints that a killed run is taken up
-            from. Each file is named by all that it depends on.
+            which arms that train the same before the answer share; also the checkpoints that a killed run is
+            taken up from. Each file is named by all that it depends on.
         tell: is told beforehand what trains, what it takes, and what cannot train although it was chosen.
 
     Raises:
@@ -76,8 +75,7 @@ def tune(
         tell(_told(subject, arm, dead))
     quiet = tell or (lambda _: None)
     course = Course(subject, arm, lesson, config, made, seed, cache, before, quiet)
-    with attention(subject.model):
-        table = pd.concat(list(course.run()), ignore_index=True).rename_axis("step").reset_index()
+    table = pd.concat(list(course.run()), ignore_index=True).rename_axis("step").reset_index()
     sizes = {c: sum(p.numel() for _, p in trainable(subject, c)) for c in arm.train}
     if adapter is not None:
         adapter.merge_and_unload()
