@@ -10,6 +10,7 @@ from eyechart.errors import EyechartError
 from eyechart.subjects.memory import refuse_too_large
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.options import LoadOptions
+from eyechart.subjects.quick import keep_memory, keep_together
 from eyechart.subjects.refusals import (
     explain,
     refuse_incomplete_processor,
@@ -50,6 +51,8 @@ def load_subject(name: str, options: LoadOptions = _DEFAULT) -> ModelSubject:
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
         raise explain(name, error) from error
     refuse_missing_weights(shown, told["missing_keys"])
+    keep_memory()
+    keep_together(model)
     subject = ModelSubject(shown, model, processor, compute=compute_type(options))
     if options.chat_template is not None:
         refuse_wrong_template(subject)

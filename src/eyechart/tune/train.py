@@ -18,7 +18,6 @@ from eyechart.tune.constraints import Constraint, constraints
 from eyechart.tune.course import Course
 from eyechart.tune.lesson import Lesson
 from eyechart.tune.lora import adapt, trainable
-from eyechart.tune.memory import keep_memory
 from eyechart.tune.phases import vision_path
 from eyechart.tune.processes import joined
 from eyechart.tune.proof import prove, snapshot
@@ -62,7 +61,6 @@ def tune(
     """
     import torch
 
-    keep_memory()
     first = joined(config).is_main_process
     config = arm.settings(config)
     before = snapshot(subject.model, arm.train if first else ())
