@@ -279,6 +279,18 @@ def test_options_reach_the_model_and_it_answers(whole: Path, dtype: Any) -> None
         assert [claim.claim for claim in claims if not claim.holds] == []
 
 
+def test_the_head_gets_the_states_of_a_few_positions_in_one_piece(whole: Path, llava: ModelSubject) -> None:
+    """Else torch multiplies a batch image by image, each with a copy of weights that are frozen."""
+    lies: list[bool] = []
+    for model in (llava.model, load_subject(str(whole)).model):
+        head = model.get_output_embeddings()
+        hook = head.register_forward_hook(lambda _, args, __: lies.append(args[0].is_contiguous()))
+        with torch.no_grad():
+            model(input_ids=torch.ones(2, 5, dtype=torch.long), logits_to_keep=2)
+        hook.remove()
+    assert lies == [False, True]
+
+
 def test_weights_are_put_back_bit_for_bit_after_asking(whole: Path) -> None:
     subject = load_subject(str(whole), LoadOptions(dtype="float32"))
     subject.compute = "bfloat16"
