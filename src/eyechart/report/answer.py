@@ -150,19 +150,19 @@ def _repairs(inputs: Inputs, tables: Tables) -> Answer:
         for arm, row in rows.items()
     }
     helped = [arm for arm, gain in gains.items() if gain.low > 0 and rows[arm]["balanced_p_holm"] < ALPHA]
-    reasons = [
-        f"{arm}: {points(gain)} balanced accuracy on the train template; {_gained(gain, rows[arm])}."
+    told = {
+        arm: f"{arm}: {points(gain)} balanced accuracy on the train template; {_gained(gain, rows[arm])}."
         for arm, gain in gains.items()
-    ]
+    }
     if not helped:
-        return Answer(question, "Nothing that was tried, beyond doubt", tuple(reasons))
+        return Answer(question, "Nothing that was tried, beyond doubt", tuple(told.values()))
     best = max(helped, key=lambda arm: gains[arm].value)
     readout = str(mine["readout"].iloc[0])
     tied = _not_worse(inputs, best, helped, str(mine["template"].iloc[0]), readout)
     smallest = min(tied, key=lambda arm: _trained(tables, arm))
-    reasons.append(_choice(tables, best, tied, smallest))
-    reasons += _costs(tables, smallest, readout)
-    return Answer(question, f"Tuning {smallest}", tuple(reasons))
+    costs = _costs(tables, smallest, readout)
+    reasons = (told.pop(smallest), *costs, _choice(tables, best, tied, smallest), *told.values())
+    return Answer(question, f"Tuning {'all components' if smallest == 'all' else smallest}", reasons)
 
 
 def _gained(gain: Number, row: Mapping[str, Any]) -> str:
