@@ -208,9 +208,10 @@ def _carried(rung: str, row: Mapping[str, Any]) -> str:
         return f"Nothing before {_told(rung, row)} tells it apart."
     kept, low, high = (100 * float(row[name]) for name in ("kept", "kept_low", "kept_high"))
     best = f"{row['reference']} ({100 * float(row['reference_score']):.0f} of 100)"
-    if low < 0 and high > 100:  # a share of next to nothing may be anything
+    if high - low >= 100:  # a share of next to nothing may be anything
         return f"{best} tells it apart too little to say how much of that {_told(rung, row)} keeps."
-    return f"{_told(rung, row)} keeps {kept:.0f} % ({low:.0f} to {high:.0f}) of what {best} tells apart."
+    share = f"{kept:.0f} % ({low:.0f} to {high:.0f})".replace("-", "−")
+    return f"{_told(rung, row)} keeps {share} of what {best} tells apart."
 
 
 def _told(rung: str, row: Mapping[str, Any]) -> str:

@@ -34,12 +34,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table with a caption, names of columns, and rows of (name, cells)."""
+    """A table with a caption, names of columns, and rows of (name, cells); cells may be whole sentences."""
 
     caption: str
     corner: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    sentences: bool = False
 
 
 def arms_grid(tables: Tables) -> Grid:

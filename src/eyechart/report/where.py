@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from eyechart.inside.kept import OVERALL
@@ -38,7 +39,8 @@ def where_part(tables: Tables, arms: Sequence[str]) -> Part | None:
         rows = [row for row in _of(tables, arm) if row["scope"] != OVERALL]
         cells = [(str(row["scope"]), (_title(row), _evidence(row))) for row in rows]
         if cells:
-            grids.append(grid(f"{arm}: where each label is lost", "label", ("verdict", "evidence"), cells))
+            named = grid(f"{arm}: where each label is lost", "label", ("verdict", "evidence"), cells)
+            grids.append(replace(named, sentences=True))
     overall = [(arm, row) for arm in arms for row in _of(tables, arm) if row["scope"] == OVERALL]
     if not overall:
         return None
