@@ -41,7 +41,7 @@ def small(saved: Path, seed: int = 0) -> StudyConfig:
         subject=str(saved),
         arms=ARMS,
         seed=seed,
-        dataset=DatasetConfig(name="tiny", train_images=48, test_contents=3, levels=(3, 5), seed=seed),
+        dataset=DatasetConfig(name="tiny", train_images=48, test_contents=3, levels=(4,), seed=seed),
         tune=TuneConfig(projector_steps=4, alignment_steps=4, steps=4, batch=4),
         inside=InsideConfig(train_images=48, components=8, every=1),
         content_scenes=6,
