@@ -65,8 +65,7 @@ class Course:
         """Run each phase, or take its end from the cache; yields one table of losses a phase."""
         train, held = self._split()
         for phase in phases(self.arm, self.config):
-            own, shared = ("tune", self.arm.name, "order"), ("align", *phase.train)
-            draw = rng(self.seed, *(own if self._is_own(phase) else shared))
+            draw = self._draw(phase)
             rows = order(self.lesson, train, phase.steps * phase.batch, self.config.balance, draw)
             counted = np.full(phase.steps, np.nan)
             if self._grouped:
@@ -135,15 +134,18 @@ class Course:
         """Say whether a phase is this arm's alone; else all arms share it that train the same in it."""
         return phase.answer or bool(set(phase.train) & set(self.config.lora))
 
-    def _name(self, phase: Phase) -> str:
-        """Return what tells a phase from those of other arms."""
-        return self.arm.name if self._is_own(phase) else "+".join(phase.train)
+    def _draw(self, phase: Phase) -> np.random.Generator:
+        """Return what draws the order of a phase's images."""
+        if phase.answer:
+            return rng(self.seed, "tune", self.arm.name, "order")
+        own = (self.arm.name, phase.name) if self._is_own(phase) else phase.train
+        return rng(self.seed, "align", *own)
 
     def _kept(self, phase: Phase) -> Path | None:
         """Return the file of a phase's end, which arms share where they train the same before the answer."""
         if self.cache is None:
             return None
-        arm = self._name(phase)
+        arm = self.arm.name if self._is_own(phase) else "+".join(phase.train)
         later = set() if phase.answer else {"steps", "answer_rate"}  # of no effect before the answer's phase
         told = (
             self.config.model_dump_json(exclude=later),
@@ -165,7 +167,8 @@ class Course:
         largest = 1.0 if phase.answer else max(self.config.constraints.values())
         weights = {name: weight / largest for name, weight in self.config.constraints.items()}
         groups, tokens = self._groups(phase), self._tokens(phase)
-        seed = seed_of(self.seed, "tune", self._name(phase), phase.name) % 2**32
+        of = (self.arm.name,) if self._is_own(phase) else phase.train
+        seed = seed_of(self.seed, "tune", *of, phase.name) % 2**32
         device, whole = self.subject.device, self.subject.model if self.config.shard else None
         with twin(self.subject) if self.config.shard else nullcontext(self.subject) as pupil:
             task = Task(
