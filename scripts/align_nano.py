@@ -33,9 +33,9 @@ from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.nano.adapter import LORA, save_adapter
 from eyechart.subjects.nano.assemble import IMAGE_SIDE, assemble
 from eyechart.subjects.nano.fetch import cache_folder
+from eyechart.subjects.quick import keep_memory
 from eyechart.tune.features import projector_inputs
 from eyechart.tune.loss import answer_losses
-from eyechart.tune.memory import keep_memory
 
 SCENES, HELD_OUT = 5000, 600
 SIZE = (IMAGE_SIDE, IMAGE_SIDE)

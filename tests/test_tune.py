@@ -141,6 +141,18 @@ def test_cache_does_not_change_tuning(internvl: ModelSubject, name: str, tmp_pat
     assert same(runs[0], runs[2])
 
 
+def test_arms_share_a_phase_in_which_they_train_the_same(internvl: ModelSubject, tmp_path: Path) -> None:
+    found = {}
+    for name in ("projector", "vision+projector", "projector+language"):
+        tuned = tune(copy.deepcopy(internvl), arm(name), lesson(), SHORT, seed=0, cache=tmp_path)
+        losses = tuned.losses
+        found[name] = losses.loc[losses["phase"] == "projector", "loss"].tolist()
+    assert len(found["projector"]) >= 3
+    assert found["projector"] == found["vision+projector"] == found["projector+language"]
+    assert len(list(tmp_path.glob("*-projector-*.safetensors"))) == 1
+    assert len(list(tmp_path.glob("*-answer-*.safetensors"))) == 3
+
+
 def test_same_seed_gives_the_same_weights(internvl: ModelSubject) -> None:
     runs = [tune(copy.deepcopy(internvl), arm("all"), lesson(), SHORT, seed=seed) for seed in (0, 0, 1)]
     assert same(runs[0], runs[1])
