@@ -52,7 +52,7 @@ def arms_grid(tables: Tables) -> Grid:
         if readout != "yes-no" or asked == ["yes-no"]  # has a section of its own
         for kind in ("train", "held-out")
     ]
-    tuned = bool(tables["arms"]["proof_ok"].notna().any())
+    tuned = "proof_ok" in tables["arms"] and bool(tables["arms"]["proof_ok"].notna().any())
     rows = []
     for row in records(tables["arms"]):
         cells = [_share(row, name) for name, _ in [*columns, ("content", "")]]
