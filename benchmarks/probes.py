@@ -34,7 +34,7 @@ LEARNT = 12  # further contents, which are only learnt from
 STRENGTHS = (0.1,)  # the search for the best one is not in question here, and takes most of the time
 WAYS = {"a content": probing.SHUFFLES, "a fold": FOLDS}  # most shuffles in all
 OURS = "a content"
-FEWER = 4  # the usual way is off by so much that a quarter of the runs show it
+FEWER = 4  # the usual way only stands beside ours: a quarter of the runs
 NOTES = """\
 A run is one probe of shuffled labels at one stage. Held are the runs whose 95 % interval holds chance
 ({chance:.1%}); by {runs} runs a share of 95 % is known to +/- {error:.1f} points. Made by
