@@ -30,6 +30,14 @@ def sit_together(subject: str, dataset: str, out: str) -> None:
     """Take the exam with the other processes of the launcher."""
     with joined() as processes:
         _sit(subject, dataset, out, processes)
+    note_threads(Path(out, f"threads-{processes.number}.txt"))
+
+
+def note_threads(file: Path) -> None:
+    """File the names of this process's threads, where the system tells them."""
+    tasks = Path("/proc/self/task")
+    names = [path.read_text(encoding="utf-8") for path in tasks.glob("*/comm")]
+    file.write_text("".join(names), encoding="utf-8")
 
 
 def fail_together(out: str, how: str) -> None:

@@ -139,6 +139,8 @@ def test_two_processes_give_the_same_table(whole: Run, saved: str, dataset: Data
     pd.testing.assert_frame_equal(table(run), table(whole), check_exact=True)
     took = run.read_json("arms/base/exam.json")
     assert took["processes"] == len(took["peak_rss_mib"]) == 2
+    # no thread of the group is left that the interpreter's end could catch at work
+    assert not any("gloo" in (tmp_path / f"threads-{number}.txt").read_text() for number in (0, 1))
 
 
 @pytest.mark.parametrize(

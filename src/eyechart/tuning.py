@@ -13,6 +13,7 @@ from eyechart.arms import lesson_of, save_checkpoint, train_templates
 from eyechart.dataset import Dataset, load_dataset
 from eyechart.errors import EyechartError
 from eyechart.exam.shards import folder_of
+from eyechart.group import ended
 from eyechart.measures.accuracy import exam_table
 from eyechart.plan.run import beside_plan, plan_tuning
 from eyechart.plan.tune import took
@@ -81,6 +82,7 @@ def tune_run(
         tuned = tune(
             tuned_subject, arm, lesson, config, seed=seed, cache=out / "cache", tell=say if first else None
         )
+    ended()
     if not first:
         return checkpoint
     run.write_table(tuned.losses, "losses.csv")

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from eyechart.errors import EyechartError
+from eyechart.group import begun, ended
 
 T = TypeVar("T")
 
@@ -88,12 +89,11 @@ def joined() -> Iterator[Processes]:
         yield Processes()
         return
     import torch
-    from accelerate import PartialState
 
-    state = PartialState(cpu=True, timeout=_LONGEST)  # "cpu": the talk is over Gloo, whatever computes
+    state = begun(cpu=True, timeout=_LONGEST)  # "cpu": the talk is over Gloo, whatever computes
     if torch.cuda.is_available():
         torch.cuda.set_device(state.local_process_index % torch.cuda.device_count())
     try:
         yield Processes(state.process_index, state.num_processes)
     finally:
-        state.destroy_process_group()
+        ended()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eyechart.errors import EyechartError
+from eyechart.group import begun
 
 if TYPE_CHECKING:
     from accelerate import PartialState
@@ -23,7 +24,6 @@ def joined(config: TuneConfig) -> PartialState:
         EyechartError: weights cannot be spread as it was asked for.
     """
     import torch
-    from accelerate import PartialState
 
     alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
     if config.shard and alone:
@@ -43,7 +43,7 @@ def joined(config: TuneConfig) -> PartialState:
             "accelerate was told to use DeepSpeed, of which Eyechart wants to know the settings",
             "give eyechart tune --deepspeed FILE, with a settings file in JSON",
         )
-    return PartialState() if alone else PartialState(cpu=not torch.cuda.is_available())
+    return begun() if alone else begun(cpu=not torch.cuda.is_available())
 
 
 def check_deepspeed(file: Path, config: TuneConfig) -> None:
