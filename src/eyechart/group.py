@@ -1,4 +1,4 @@
-"""The group of several processes that ``torchrun`` or ``accelerate launch`` started: begun so that it can end.
+"""The group of processes that ``torchrun`` or ``accelerate launch`` started: begun so that it can end.
 
 A thread of the group that still lets go of a tensor while the interpreter ends aborts its process, after all
 work is done (https://github.com/pytorch/pytorch/pull/179291). So the group ends before, with its threads.
