@@ -80,12 +80,25 @@ def test_scores_choose_and_texts_generate(tmp_path: Path, table: pd.DataFrame) -
         ("a.jsonl", '{"image_id": "p/0", "text": null}\n', "must be strings"),
         ("a.jsonl", '{"image_id": "p/0", "text": "", "scores": {"blur": 1}}\n', "every label once"),
         ("a.csv", "image_id,text,logp_blur,logp_noise,logp_clean\np/0,x,1,two,3\n", "line 2 of a.csv"),
+        ("a.csv", "image_id,text\np/0,a\np/1,No noise, I see blur\n", "line 3 of a.csv has 3 fields"),
+        ("a.csv", "image_id,text\np/0\n", "line 2 of a.csv has 1 fields, .* lacks text"),
+        ("a.csv", "image_id,text,template\np/0,blur\n", "line 2 of a.csv has 2 fields, .* lacks template"),
         ("a.csv", "image_id,text,logp_blur,logp_noise,logp_clean\np/0,x,1,nan,3\n", "not finite"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told(tmp_path: Path, name: str, text: str, told: str) -> None:
     with pytest.raises(EyechartError, match=told):
         read_answers(written(tmp_path, name, text), LABELS)
+
+
+def test_a_text_with_commas_and_lines_is_whole_in_quotation_marks(tmp_path: Path) -> None:
+    text = "There is no noise, I see\nblur, or not"
+    found = read_answers(written(tmp_path, "a.csv", f'image_id,text\np/0,"{text}"\n\np/1,\n'), LABELS)
+    assert found["text"].tolist() == [text, ""]
+    with pytest.raises(EyechartError) as raised:
+        read_answers(written(tmp_path, "b.csv", "image_id,text\np/0,No noise, but blur\n"), LABELS)
+    assert "quotation marks" in raised.value.remedy
+    assert "jsonl" in raised.value.remedy
 
 
 def test_unknown_missing_and_doubled_images_are_told(tmp_path: Path, table: pd.DataFrame) -> None:

@@ -123,12 +123,28 @@ def _csv(path: Path, labels: Sequence[str]) -> Iterable[tuple[Any, ...]]:
             )
         for line in lines:
             where = f"line {lines.line_num} of {path.name}"
+            _whole(line, lines.fieldnames or (), where)
             scores = {
                 name.removeprefix(SCORE): value
                 for name, value in line.items()
-                if name and name.startswith(SCORE) and value
+                if name.startswith(SCORE) and value
             }
             yield _row(line, scores or None, labels, where)
+
+
+def _whole(line: Mapping[str | None, Any], header: Sequence[str], where: str) -> None:
+    """Raise an EyechartError unless a line of a csv has as many fields as its header."""
+    if None in line:  # where DictReader puts what is left over
+        raise EyechartError(
+            f"{where} has {len(header) + len(line[None])} fields, its header {len(header)}",
+            'put a text that holds a comma in quotation marks ("no noise, I see blur"), or give a jsonl',
+        )
+    if lacking := [name for name in header if line[name] is None]:
+        raise EyechartError(
+            f"{where} has {len(header) - len(lacking)} fields, its header {len(header)}: it lacks "
+            f"{', '.join(lacking)}",
+            "write every field, an empty one as nothing between its commas, or give a jsonl",
+        )
 
 
 def _jsonl(path: Path, labels: Sequence[str]) -> Iterable[tuple[Any, ...]]:
