@@ -56,7 +56,14 @@ _MORE: dict[str, dict[str, Any]] = {
         "text_config": {"cross_attention_layers": [1]},
         "vision_config": {"intermediate_layers_indices": [0, 1], "vision_output_dim": 192},
     },
-    "janus": {"vision_config": {"projection_dim": 64}},
+    "janus": {
+        "vision_config": {"projection_dim": 64},
+        "vq_config": {
+            **{"base_channels": 32, "latent_channels": 32, "channel_multiplier": [1, 1]},
+            **{"num_embeddings": 64, "image_token_embed_dim": 64, "projection_dim": 64},
+        },
+    },
+    "cohere2_vision": {"alignment_intermediate_size": 128},
     "qwen2_vl": _ROPE,
     "qwen2_5_vl": _ROPE,
     "glm4v": _ROPE,
