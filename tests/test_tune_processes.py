@@ -102,6 +102,24 @@ def test_weights_spread_over_two_processes_have_the_losses_of_one(whole: Path, t
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("shard", [False, True])
+def test_two_processes_killed_again_and_again_end_in_the_same_weights(shard: bool, tmp_path: Path) -> None:
+    run = partial(tune_process.run, shard=shard)
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    cache = tmp_path / "killed" / "cache"
+    ended(*pair(run, tmp_path / "whole", "all"))
+    for reads, phase in ((8 + 2 * 3 + 1, "alignment"), (2 * 4 + 2 * 3 + 1, "answer")):
+        for one in pair(run, tmp_path / "killed", "all", reads):
+            one.join()
+            assert one.exitcode != 0
+        left = {path.parent.name: path.name for path in cache.glob("*/checkpoint-*")}
+        assert [(name.split("-")[1], at) for name, at in left.items()] == [(phase, "checkpoint-2")]
+    ended(*pair(run, tmp_path / "killed", "all"))
+    assert apart(tmp_path / "whole", tmp_path / "killed") == (0.0, 0.0)
+
+
+@pytest.mark.slow
 def test_the_command_in_two_processes_leaves_what_one_leaves(internvl: ModelSubject, tmp_path: Path) -> None:
     subject, found = tmp_path / "tiny", {}
     internvl.model.save_pretrained(subject)

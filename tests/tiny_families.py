@@ -45,6 +45,7 @@ _ROPE = {
         "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
     }
 }
+_DEEP = {"vision_config": {"deepstack_visual_indexes": [0, 1]}}
 _MORE: dict[str, dict[str, Any]] = {
     "llava_next": {"image_grid_pinpoints": _PINPOINTS},
     "llava_next_video": {"image_grid_pinpoints": _PINPOINTS},
@@ -72,6 +73,7 @@ _MORE: dict[str, dict[str, Any]] = {
     "glm4v_moe": _ROPE,
     "glmga": _ROPE,
     "aria": {"projector_patch_to_query_dict": {16: 4}},
+    **dict.fromkeys(("qwen3_vl", "qwen3_vl_moe", "cosmos3_omni"), _DEEP),
     "step3p7": {"text_config": {"sliding_window": 8}},
 }
 _GRID = (
