@@ -14,8 +14,8 @@ from eyechart.exam.answers import Row
 from eyechart.exam.engine import Scheme, read
 from eyechart.exam.forest import Ask
 from eyechart.exam.prompts import PromptRow, prompt_key
-from eyechart.exam.readings import Decoding, Readings
-from eyechart.quality.asks import Scored, Size, prompt_of, scoring_ask
+from eyechart.exam.readings import Decoding, Readings, Seeds
+from eyechart.quality.asks import Scored, Size, as_asked, scoring_ask, squared
 from eyechart.quality.config import ScoreConfig
 from eyechart.quality.levels import level_scores, unit
 from eyechart.quality.spoken import spoken
@@ -50,7 +50,7 @@ class Scorer:
         seed: int,
     ) -> None:
         self.scheme: Scheme = "shared"
-        self._asked = [Scored(template, prompt_of(subject, template)) for template in templates]
+        self._asked = [as_asked(subject, template) for template in templates]
         self._order = {one.template.id: i for i, one in enumerate(self._asked)}
         self._subject, self._arm, self._config, self._seed = subject, arm, config, seed
         self._rendered = lru_cache(_SIZES)(self._render)
@@ -70,7 +70,7 @@ class Scorer:
         decoding = Decoding(config.new_tokens, config.repeats, config.temperature)
         seeds = [self._seeds_of(one, names) for one in self._asked]
         size = (images[0].shape[0], images[0].shape[1])
-        readings = read(self._subject, images, self.asks(size), decoding, seeds, self.scheme)
+        readings = self._read(images, self.asks(size), decoding, seeds)
         rows: list[Row] = []
         for one, found, own in zip(self._asked, readings, seeds, strict=True):
             told = {"arm": self._arm, "prompt": prompt_key(one.prompt)} | facts(one.template)
@@ -91,6 +91,22 @@ class Scorer:
         return [
             PromptRow(prompt_key(one.prompt), one.template.id, 0, None, one.prompt) for one in self._asked
         ]
+
+    def _read(
+        self, images: Sequence[Pixels], asks: Sequence[Ask], decoding: Decoding, seeds: Seeds
+    ) -> list[Readings]:
+        """Ask in one go what is asked of pictures that are made square in the same way."""
+        ways: dict[str | None, list[int]] = {}
+        for place, one in enumerate(self._asked):
+            ways.setdefault(one.squaring, []).append(place)
+        found: dict[int, Readings] = {}
+        for squaring, places in ways.items():
+            some, own = [asks[i] for i in places], [seeds[i] for i in places]
+            with squared(self._subject, squaring):
+                found |= zip(
+                    places, read(self._subject, images, some, decoding, own, self.scheme), strict=True
+                )
+        return [found[place] for place in range(len(asks))]
 
     def _render(self, size: Size) -> list[Ask]:
         return [

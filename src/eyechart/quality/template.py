@@ -34,7 +34,8 @@ class ScoringTemplate(BaseModel):
         language: ISO 639-1 code.
         source: where the wording and the rule come from.
         preset: a preset of :mod:`eyechart.models.mplug_owl2.presets` whose exact prompt an mPLUG-Owl2 is
-            asked instead; other families get the wording through their own chat template.
+            asked instead, of pictures made square as it says; other families get the wording through their
+            own chat template.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
