@@ -17,7 +17,7 @@ from skimage import data
 
 from eyechart.errors import EyechartError
 from eyechart.measures.pixel_features import FEATURES, pixel_features
-from eyechart.subjects.baselines import COLUMNS, baseline_answers, majority
+from eyechart.subjects.baselines import COLUMNS, baseline_answers, fit_pixel_classifier, majority
 
 Image = NDArray[np.uint8]
 Maker = Callable[[Image], Image]
@@ -230,6 +230,15 @@ def test_the_classifier_beats_chance_and_shuffled_labels_do_not() -> None:
     ]
     # 96 answers at chance 1/4 have a standard error of 0.044.
     assert abs(np.mean(shuffled) - 0.25) < 0.16
+
+
+def test_trees_are_taken_only_where_they_are_better_on_the_training_contents() -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (400, 10))
+    contents = np.repeat(np.arange(40).astype(str), 10)
+    side, corner = points[:, 0] > 0, (points[:, 0] > 0) != (points[:, 1] > 0)
+    for truth, kind in ((side, "LogisticRegression"), (corner, "HistGradientBoostingClassifier")):
+        search = fit_pixel_classifier(points, np.where(truth, "blur", "noise"), contents, seed=0)
+        assert type(search.best_estimator_["classify"]).__name__ == kind
 
 
 def test_answers_have_the_promised_columns_and_repeat() -> None:
