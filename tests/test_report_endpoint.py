@@ -81,19 +81,28 @@ def test_the_page_tells_what_an_endpoint_took(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("config", "pixels"),
     [
-        {"subject": "http://localhost:8000/v1#m"},
-        {"subject": "clip:openai/clip-vit-base-patch32"},
-        {"subject": "answers.csv", "answers": "digest"},
+        (
+            {"subject": "http://localhost:8000/v1#m"},
+            "sent without loss, as PNG in its own size",
+        ),
+        ({"subject": "clip:openai/clip-vit-base-patch32"}, None),
+        (
+            {"subject": "answers.csv", "answers": "digest"},
+            "what the model saw of each image, and of its distortion",
+        ),
     ],
 )
-def test_what_cannot_be_had_is_not_asked_for(tmp_path: Path, config: dict[str, str]) -> None:
+def test_what_cannot_be_had_is_not_asked_for(
+    tmp_path: Path, config: dict[str, str], pixels: str | None
+) -> None:
     page = Page(build_report(run_of(tmp_path / "run", **config).path).read_text(encoding="utf-8"))
-    assert (
-        not {f"id={name}" for name in ("fidelity", "distance", "ladder", "content", "tuning")}
-        & page.attributes
-    )
+    assert not {f"id={name}" for name in ("distance", "ladder", "content", "tuning")} & page.attributes
+    assert ("id=fidelity" in page.attributes) == (pixels is not None)
+    if pixels is not None:
+        assert pixels in page.text
+        assert "eyechart subjects fidelity MODEL" in page.text
     assert "id=endpoint" not in page.attributes  # no account, no section
     assert page.text.count("Cannot be told") == 2
     assert "eyechart inside" not in page.text
@@ -103,6 +112,8 @@ def test_what_cannot_be_had_is_not_asked_for(tmp_path: Path, config: dict[str, s
 def test_an_open_model_is_told_what_is_missing(tmp_path: Path) -> None:
     page = Page(build_report(run_of(tmp_path / "run").path).read_text(encoding="utf-8"))
     assert {"id=fidelity", "id=ladder", "id=tuning"} <= page.attributes
+    assert "There are no audits of the pixel path yet" in page.text
+    assert "eyechart subjects fidelity" not in page.text
     assert "eyechart inside SUBJECT DATASET" in page.text
     assert "Cannot be told" not in page.text
 

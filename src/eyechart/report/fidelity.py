@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from eyechart.report.numbers import percent
 from eyechart.report.views import Cell, Grid
+from eyechart.subjects.capabilities import is_endpoint
 from eyechart.subjects.fidelity import INVISIBLE_PSNR
 
 _IDENTICAL = "equals the picture"
+_AUDIT = "Where the model is open, audit it: eyechart subjects fidelity MODEL."
+_SENT = (
+    "Each image was sent without loss, as PNG in its own size. What the server then does to its pixels (most "
+    "resize them) cannot be seen from here: a distortion may be lost before the model. " + _AUDIT
+)
+_ELSEWHERE = (
+    "These answers were given elsewhere: what the model saw of each image, and of its distortion, is not "
+    "known here. " + _AUDIT
+)
 
 
 def fidelity_grid(found: pd.DataFrame) -> Grid:
@@ -23,6 +34,17 @@ def fidelity_grid(found: pd.DataFrame) -> Grid:
         rows.append((str(name), tuple(_cell(by_level.get(level)) for level in levels)))
     caption = "Share of the distortion's energy that arrives, and the PSNR that is left (dB)"
     return Grid(caption, "distortion", tuple(f"level {level}" for level in levels), tuple(rows))
+
+
+def out_of_sight(config: Mapping[str, Any]) -> str:
+    """Return what is known of the pixels where the model is out of reach; "" where they can be audited.
+
+    Args:
+        config: the run's configuration.
+    """
+    if "answers" in config:
+        return _ELSEWHERE
+    return _SENT if is_endpoint(config.get("subject", "")) else ""
 
 
 def faint(found: pd.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ from eyechart.corpora.credits import photo_credits
 from eyechart.exam.account import facts
 from eyechart.report import numbers, views
 from eyechart.report.answer import answers, answers_alone
-from eyechart.report.fidelity import faint, fidelity_grid
+from eyechart.report.fidelity import faint, fidelity_grid, out_of_sight
 from eyechart.report.figures import all_figures, best_arm
 from eyechart.report.gallery import SIDE
 from eyechart.report.inputs import Inputs, read_inputs
@@ -40,6 +40,7 @@ class Section:
         absent: what is missing, or "" if nothing is.
         command: the command that makes what is missing.
         part: what it shows, if it is one of measures.
+        told: why there is nothing to be shown, and nothing to be made.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Section:
     absent: str = ""
     command: str = ""
     part: Part | None = None
+    told: str = ""
 
 
 def build_report(run: Path) -> Path:
@@ -154,9 +156,7 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
     measured = [Section(name, TITLES[name], part=part) for name, part in parts.items()]
     sections = [
         Section("arms", "Arms", exam, ask),
-        Section(
-            "fidelity", "What reaches the model", _absent(inputs.fidelity, "audits of the pixel path"), ask
-        ),
+        _fidelity(inputs, ask),
         Section("levels", "By level and label", exam, ask),
         Section("confusion", "Confusion", exam, ask),
         *(near or [Section("distance", TITLES["distance"], "There is no semantic distance yet.", inside)]),
@@ -177,6 +177,13 @@ def _sections(inputs: Inputs, tables: Tables) -> list[Section]:
     return [
         one for one in sections if not (one.absent and one.id in _INSIDE and answers_alone(inputs.config))
     ]
+
+
+def _fidelity(inputs: Inputs, ask: str) -> Section:
+    title = "What reaches the model"
+    if told := out_of_sight(inputs.config):
+        return Section("fidelity", title, told=told)
+    return Section("fidelity", title, _absent(inputs.fidelity, "audits of the pixel path"), ask)
 
 
 def _absent(part: object, what: str) -> str:
