@@ -104,6 +104,8 @@ def test_the_order_of_rows_and_the_number_of_runs_change_nothing() -> None:
     features = values([asked, learnt], 0.6, 1.0)
     first = probe(features, Rows.of(asked, learnt), 3, 12, 5, "stage")
     pd.testing.assert_frame_equal(first, probe(features, Rows.of(asked, learnt), 3, 12, 5, "stage"))
+    alone = probe(features, Rows.of(asked, learnt), 3, 12, 5, "stage", control=False)
+    pd.testing.assert_frame_equal(alone, first[first["kind"] == "probe"])
     order = np.random.default_rng(0).permutation(len(asked))
     moved = np.concatenate([features[: len(asked)][order], features[len(asked) :]])
     other = probe(moved, Rows.of(asked.iloc[order], learnt), 3, 12, 5, "stage")

@@ -101,7 +101,9 @@ def folds(rows: Rows, count: int, seed: int) -> Iterator[Fold]:
         yield fold
 
 
-def probe(values: Floats, rows: Rows, count: int, size: int, seed: int, *purpose: str) -> pd.DataFrame:
+def probe(
+    values: Floats, rows: Rows, count: int, size: int, seed: int, *purpose: str, control: bool = True
+) -> pd.DataFrame:
     """Return what probes of one stage answer, fitted on true and on shuffled labels.
 
     The control has the strength of the probe beside it, so that only the labels differ. Its labels are
@@ -117,10 +119,11 @@ def probe(values: Floats, rows: Rows, count: int, size: int, seed: int, *purpose
         size: dimensions to which the stage is reduced.
         seed: of the folds and shuffles.
         purpose: what the shuffles are for, e.g. the stage's name.
+        control: whether to fit on shuffled labels too.
 
     Returns:
-        For each image that is asked about a row of kind "probe" and one of kind "shuffled", in the order of
-        the table: columns of ``COLUMNS`` and kind.
+        For each image that is asked about a row of kind "probe", and with ``control`` one of kind "shuffled",
+        in the order of the table: columns of ``COLUMNS`` and kind.
 
     Raises:
         EyechartError: a state is not finite, or there is too little to learn from.
@@ -134,7 +137,8 @@ def probe(values: Floats, rows: Rows, count: int, size: int, seed: int, *purpose
             "load the subject with --dtype bfloat16 or float32, whose range is wide enough",
         )
     values = values[rows.order]
-    said: dict[str, Texts] = {kind: np.full(len(values), None, object) for kind in ("probe", "shuffled")}
+    kinds = ("probe", "shuffled") if control else ("probe",)
+    said: dict[str, Texts] = {kind: np.full(len(values), None, object) for kind in kinds}
     clusters = {"probe": rows.contents, "shuffled": rows.contents.copy()}
     with threadpool_limits(1):  # the matrices are small: more threads would only wait for each other
         for number, fold in enumerate(folds(rows, count, seed)):
@@ -142,7 +146,7 @@ def probe(values: Floats, rows: Rows, count: int, size: int, seed: int, *purpose
             known, unseen = reduced(values, fold, size)
             chosen = fitted(known, taught, rows.contents[fold.learnt])
             said["probe"][fold.asked] = chosen.predict(unseen)
-            for k, part in enumerate(_parts(np.unique(asked), -(-SHUFFLES // count))):
+            for k, part in enumerate(_parts(np.unique(asked), -(-SHUFFLES // count)) if control else []):
                 draw = rng(seed, "shuffled labels", *purpose, number, k)
                 control = clone(chosen).fit(known, draw.permutation(taught))
                 here = fold.asked & np.isin(rows.contents, part)

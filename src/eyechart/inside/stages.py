@@ -72,14 +72,15 @@ def _chance(part: pd.DataFrame) -> float:
     return float((true * said.reindex(true.index, fill_value=0.0)).sum())
 
 
-def _of_stages(look: Look, asked: States, learnt: States, what: str) -> pd.DataFrame:
-    """Probe every stage of some states, as many at a time as there are cores: ``probe`` and ``shuffled``."""
+def _of_stages(look: Look, asked: States, learnt: States, what: str, *, control: bool = True) -> pd.DataFrame:
+    """Probe every stage of some states, as many at a time as there are cores."""
     from joblib import Parallel, delayed
 
     rows = Rows.of(look.table, look.fit_table)
     tasks = (
         delayed(_probed)(
-            np.concatenate([asked.pooled(stage), learnt.pooled(stage)]), rows, look.config, look.seed, stage
+            np.concatenate([asked.pooled(stage), learnt.pooled(stage)]),
+            *(rows, look.config, look.seed, stage, control),
         )
         for stage in asked.names
     )
@@ -92,9 +93,9 @@ def _of_stages(look: Look, asked: States, learnt: States, what: str) -> pd.DataF
 
 
 def _probed(
-    values: NDArray[np.floating], rows: Rows, config: InsideConfig, seed: int, stage: str
+    values: NDArray[np.floating], rows: Rows, config: InsideConfig, seed: int, stage: str, control: bool
 ) -> pd.DataFrame:
-    return probe(values, rows, config.folds, config.components, seed, stage)
+    return probe(values, rows, config.folds, config.components, seed, stage, control=control)
 
 
 def _shared(look: Look, name: str, make: Callable[[Look, Path], pd.DataFrame]) -> pd.DataFrame:
@@ -131,8 +132,9 @@ def _pixels(look: Look, _: Path) -> pd.DataFrame:
         for image in look.dataset.images(split, table["image_id"].iloc[part.start : part.stop])
     )
     values = PolynomialFeatures(2, include_bias=False).fit_transform(features)
-    found = _probed(values, Rows.of(look.table, look.fit_table), look.config, look.seed, PIXELS)
-    return found[found["kind"] == "probe"].assign(stage=PIXELS, order=-1, kind="pixels")[COLUMNS]
+    rows = Rows.of(look.table, look.fit_table)
+    found = _probed(values, rows, look.config, look.seed, PIXELS, control=False)
+    return found.assign(stage=PIXELS, order=-1, kind="pixels")[COLUMNS]
 
 
 def _random(look: Look, folder: Path) -> pd.DataFrame:
@@ -157,5 +159,5 @@ def _random(look: Look, folder: Path) -> pd.DataFrame:
             )
             for split, table in (("test", look.table), ("train", look.fit_table))
         )
-    found = _of_stages(look, test, train, "random weights: probing stages")
-    return found[found["kind"] == "probe"].assign(kind="random")[COLUMNS]
+    found = _of_stages(look, test, train, "random weights: probing stages", control=False)
+    return found.assign(kind="random")[COLUMNS]

@@ -45,7 +45,7 @@ class TuneConfig(BaseModel):
         400, description="first steps of the projector, over kept features, on the constraints alone"
     )
     alignment_steps: NonNegativeInt = Field(
-        500, description="steps of the trained vision path on the constraints alone"
+        400, description="steps of the trained vision path on the constraints alone"
     )
     steps: NonNegativeInt = Field(50, description="steps of all trained components on the answer's loss")
     batch: PositiveInt = Field(16, description="images a step, over all processes")
