@@ -284,6 +284,6 @@ def test_an_endpoint_offers_text_alone() -> None:
     name = "http://localhost:8000/v1#m"
     assert capabilities(name) == Endpoint.capabilities == {Capability.GENERATE}
     assert capabilities("nano") == set(Capability)
-    with pytest.raises(EyechartError, match="gives text only: it has no log-likelihoods") as caught:
+    with pytest.raises(EyechartError, match="gives text only: this needs the model itself") as caught:
         resolve(name)
     assert "instead (a folder, or an id on the hub)" in str(caught.value)

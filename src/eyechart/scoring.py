@@ -27,6 +27,7 @@ from eyechart.runs import Run, flatten
 from eyechart.study import study_report
 from eyechart.subjects.address import read_address, read_key
 from eyechart.subjects.capabilities import Capability, require
+from eyechart.subjects.early import refuse_early
 from eyechart.subjects.endpoint import MEASURED, Endpoint, EndpointConfig
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.options import LoadOptions
@@ -55,6 +56,7 @@ def score_run(
         EyechartError: no such subject or dataset, or the folder holds another run.
     """
     require(subject, Capability.PROMPT, Capability.CHOOSE)
+    refuse_early(subject, load)
     found = load_dataset(dataset)
     plan = {"subject": subject, "load": asdict(load), "arms": [ARM], "seed": seed}
     with joined() as processes:

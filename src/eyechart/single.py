@@ -20,9 +20,9 @@ from eyechart.inside.choice import template_of
 from eyechart.runs import Run
 from eyechart.study import StudyConfig, file_dataset, study_report
 from eyechart.subjects.capabilities import Capability, require
+from eyechart.subjects.early import refuse_early
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
-from eyechart.subjects.names import resolve
 from eyechart.subjects.options import LoadOptions
 from eyechart.templates import load_templates
 
@@ -50,6 +50,7 @@ def exam_run(
         EyechartError: no such subject or dataset, or the folder holds another run.
     """
     require(subject, Capability.VISUAL_TOKENS, Capability.STAGES)
+    refuse_early(subject, load)
     found, plan = _planned({BASE: subject}, dataset, seed, exam, load)
     with joined() as processes:
         run, subjects, told = _begun({BASE: subject}, found, out, plan, load, processes, say)
@@ -96,7 +97,7 @@ def inside_run(
     arms = {BASE: subject} if base is None else {BASE: base, TUNED: subject}
     for name in arms.values():
         require(name, Capability.VISUAL_TOKENS, Capability.STAGES)
-        resolve(name)  # a mistake in names is told before anything is computed
+        refuse_early(name, load)
     files = steps_of(only)
     template_of(settings.template)
     found, plan = _planned(arms, dataset, seed, _AS_USUAL, load)

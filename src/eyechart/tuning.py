@@ -20,6 +20,7 @@ from eyechart.plan.tune import took
 from eyechart.report.numbers import Number
 from eyechart.runs import Run
 from eyechart.subjects.capabilities import Capability, require
+from eyechart.subjects.early import refuse_early
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.options import LoadOptions
@@ -65,6 +66,7 @@ def tune_run(
             "the base is what is not tuned", "name components: vision, projector, language, or all"
         )
     load.refuse_tuning()
+    refuse_early(subject, load)
     found, config = load_dataset(dataset), tune_config(settings)
     plan = {"subject": subject, "load": asdict(load), "train": list(arm.train), "seed": seed}
     plan |= {"dataset": {"hash": found.hash}, "tune": config.model_dump(mode="json")}

@@ -16,6 +16,7 @@ from eyechart.exam.prompts import PromptRow, prompt_key, write_prompts
 from eyechart.exam.shards import IMAGE_COLUMNS, finished, write_answers
 from eyechart.runs import Run
 from eyechart.study import file_dataset, study_report
+from eyechart.subjects.early import refuse_early
 from eyechart.subjects.options import LoadOptions
 from eyechart.subjects.zero_shot import load_zero_shot
 from eyechart.templates.sentences import sentences
@@ -38,6 +39,7 @@ def zero_shot_run(
     Raises:
         EyechartError: no such model or dataset, or the folder holds another run.
     """
+    refuse_early(subject, load)
     found = load_dataset(dataset)
     texts = sentences(found.labels)
     plan = {"subject": subject, "load": asdict(load), "arms": [ARM], "seed": seed}

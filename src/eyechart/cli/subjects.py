@@ -85,9 +85,11 @@ def memory(subject: Name, load: LoadOptions) -> None:
     Working memory comes on top: images and answers in a batch, and for tuning gradients and the optimiser's
     state. Exits with 1 if the weights do not fit.
     """
+    from eyechart.subjects.capabilities import Capability, require
     from eyechart.subjects.loading import skeleton
     from eyechart.subjects.memory import free_memory, gigabytes, weights_need
 
+    require(subject, Capability.COMPONENTS)
     need, (free, where) = weights_need(skeleton(subject, load), load), free_memory(load.device_map)
     for name, count in need.parameters.items():
         typer.echo(f"{name:<10} {count:>15,} parameters  {gigabytes(need.size[name]):>10}")
@@ -112,9 +114,11 @@ def check(
     Parameters are changed one by one, and only what lies downstream may follow. Exits with 1 on failure.
     """
     from eyechart.corpora.photos import packaged_photos, read_photo
+    from eyechart.subjects.capabilities import Capability, require
     from eyechart.subjects.check import check_subject
     from eyechart.subjects.loading import load_subject
 
+    require(subject, Capability.COMPONENTS)
     photos = [read_photo(photo.path)[:224, :224] for photo in packaged_photos()[:2]]
     claims = check_subject(load_subject(subject, load), photos, None if every else 4)
     for claim in claims:
@@ -138,10 +142,11 @@ def fidelity(
     """
     from eyechart.distort import find, registry
     from eyechart.subjects.audit import audit
-    from eyechart.subjects.capabilities import is_zero_shot
+    from eyechart.subjects.capabilities import Capability, is_zero_shot, require
     from eyechart.subjects.loading import load_subject
     from eyechart.subjects.zero_shot import load_zero_shot
 
+    require(subject, Capability.PIXELS)
     names = list(registry()) if types == "all" else [find(name.strip()).name for name in types.split(",")]
     width, height = read_size(size)
     loaded = load_zero_shot(subject, load) if is_zero_shot(subject) else load_subject(subject, load)

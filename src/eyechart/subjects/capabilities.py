@@ -57,10 +57,14 @@ def require(name: str, *needed: Capability) -> None:
 
 
 def lacking(name: str, *missing: Capability) -> EyechartError:
-    """Return the refusal of a subject, by its name, that lacks some capabilities."""
+    """Return the refusal of a subject, by its name, that lacks some capabilities.
+
+    None are named where the whole model is needed.
+    """
     kind = "an endpoint gives text only" if is_endpoint(name) else "a clip: model chooses among labels only"
+    lacks = f"it has no {', no '.join(missing)}" if missing else "this needs the model itself"
     return EyechartError(
-        f"{kind}: it has no {', no '.join(missing)}",
+        f"{kind}: {lacks}",
         "name the open model instead (a folder, or an id on the hub); eyechart exam takes endpoints and "
         "clip: models",
     )

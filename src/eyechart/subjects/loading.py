@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eyechart.errors import EyechartError
+from eyechart.subjects.hub import read_config
 from eyechart.subjects.memory import refuse_too_large
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.options import LoadOptions
@@ -68,16 +69,15 @@ def skeleton(name: str, options: LoadOptions = _DEFAULT) -> Any:
         EyechartError: there is no such subject, or it is no vision-language model.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForImageTextToText
+    from transformers import AutoModelForImageTextToText
 
-    import eyechart.models  # noqa: F401 (registers what transformers lacks)
-
+    config = read_config(name, subject_folder(name), options)
+    refuse_wrong_class(name, config)
+    attention = {"attn_implementation": options.attn_implementation} if options.attn_implementation else {}
     try:
-        config = AutoConfig.from_pretrained(subject_folder(name), **options.source())
-        refuse_wrong_class(name, config)
         with torch.device("meta"):
             return AutoModelForImageTextToText.from_config(
-                config, trust_remote_code=options.trust_remote_code
+                config, trust_remote_code=options.trust_remote_code, **attention
             )
     except EyechartError:
         raise

@@ -10,6 +10,7 @@ from typing import Any
 from eyechart.errors import EyechartError
 from eyechart.subjects.components import components
 from eyechart.subjects.options import LoadOptions
+from eyechart.subjects.refusals import DEVICE
 
 BITS = {"float32": 32.0, "bfloat16": 16.0, "float16": 16.0}
 # Quantised matrices with their scales: bitsandbytes keeps a float32 for each 64 weights (4 bit), or for each
@@ -74,7 +75,11 @@ def refuse_too_large(name: str, skeleton: Any, options: LoadOptions) -> None:
 
 
 def free_memory(device_map: str | None) -> tuple[int, str]:
-    """Return the bytes that are free where a subject would be loaded, and the name of that place."""
+    """Return the bytes that are free where a subject would be loaded, and the name of that place.
+
+    Raises:
+        EyechartError: there is no such device.
+    """
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -82,10 +87,23 @@ def free_memory(device_map: str | None) -> tuple[int, str]:
     if spread and gpus:
         on_gpus = sum(torch.cuda.mem_get_info(index)[0] for index in range(gpus))
         return on_gpus + free_ram(), f"{gpus} GPU(s) and the CPU"
+    if device_map is not None and not spread:
+        _refuse_no_device(device_map, gpus)
     if gpus and (device_map is None or device_map.startswith("cuda")):
         device = torch.device(device_map or "cuda")
         return torch.cuda.mem_get_info(device)[0], f"the GPU {torch.cuda.get_device_name(device)}"
     return free_ram(), "the CPU"
+
+
+def _refuse_no_device(told: str, gpus: int) -> None:
+    import torch
+
+    try:
+        device = torch.device(told)
+    except RuntimeError:
+        raise EyechartError(f"there is no device {told!r}", DEVICE) from None
+    if device.type == "cuda" and (device.index or 0) >= gpus:
+        raise EyechartError(f"there is no GPU {told}: {gpus} are seen", DEVICE)
 
 
 def gigabytes(size: float) -> str:

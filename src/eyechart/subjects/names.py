@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from eyechart.errors import EyechartError
-from eyechart.subjects.capabilities import OPEN_MODEL, require
+from eyechart.subjects.capabilities import OPEN_MODEL, capabilities, lacking
 from eyechart.subjects.presets import presets
 
 BUILT_IN = ("nano",)
@@ -23,7 +23,8 @@ def resolve(name: str) -> str:
         EyechartError: there is no such subject; the nearest presets and folders beside it are suggested,
             or it is the address of an endpoint.
     """
-    require(name, *OPEN_MODEL)
+    if capabilities(name) != OPEN_MODEL:
+        raise lacking(name)
     if name in BUILT_IN:
         return name
     path = Path(name)

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from eyechart.errors import EyechartError
+from eyechart.subjects.capabilities import ZERO_SHOT_MARK
 
 if TYPE_CHECKING:
     from eyechart.subjects.model import ModelSubject
@@ -15,7 +16,18 @@ _TEMPLATE = (
     "each message has a role and a content, which is a list of parts with a type: {% for part in "
     "message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
 )
+DEVICE = "name a device that is here with --device-map (cpu, cuda:0, auto), or leave it out"
+_ATTENTION = "--attn-implementation eager works with every model; left out, the choice is made for you"
 _NEEDS = re.compile(r"requires the (\w+) library but it was not found", re.IGNORECASE)
+_UNREACHED = (
+    "the hub cannot be reached, and the model is not in the cache",
+    "check the network, or name a folder",
+)
+# What an error's text tells of an option of loading; transformers' own words say what is wrong.
+_OPTIONS = (
+    (("device_map", "not compiled with cuda", "no nvidia driver"), DEVICE),
+    (("attn_implementation", "flashattention", "flash_attention", "sdpa"), _ATTENTION),
+)
 # What an error's text tells, and the remedy; the first that is found counts.
 _REASONS = (
     (
@@ -39,11 +51,7 @@ _REASONS = (
         "the hub has no such model",
         "check the name; for a private model log in first (hf auth login)",
     ),
-    (
-        "couldn't connect to",
-        "the hub cannot be reached, and the model is not in the cache",
-        "check the network, or name a folder",
-    ),
+    ("couldn't connect to", *_UNREACHED),
     (
         "can't load image processor",
         "it has no image processor",
@@ -74,8 +82,19 @@ def explain(name: str, error: Exception) -> EyechartError:
     for told, why, remedy in _REASONS:
         if told in text.lower():
             return EyechartError(f"cannot load the subject {name}: {why}", remedy)
-    first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
-    return EyechartError(f"cannot load the subject {name}: {first}", _MODELS)
+    for signs, remedy in _OPTIONS:
+        if any(sign in text.lower() for sign in signs):
+            return EyechartError(f"cannot load the subject {name}: {_first(text, error)}", remedy)
+    return EyechartError(f"cannot load the subject {name}: {_first(text, error)}", _MODELS)
+
+
+def unreachable(name: str) -> EyechartError:
+    """Return the refusal of a model on the hub while the hub does not answer."""
+    return EyechartError(f"cannot load the subject {name}: {_UNREACHED[0]}", _UNREACHED[1])
+
+
+def _first(text: str, error: Exception) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)
 
 
 def refuse_wrong_class(name: str, config: Any) -> None:
@@ -95,6 +114,17 @@ def refuse_wrong_class(name: str, config: Any) -> None:
     seeing = kind not in AutoModelForCausalLM._model_mapping
     what = "no image-text-to-text model" if seeing else "a language model without a vision encoder"
     raise EyechartError(f"{name} is {what} ({config.model_type})", _MODELS)
+
+
+def refuse_no_contrast(name: str, config: Any) -> None:
+    """Raise an EyechartError unless a configuration is that of a model that compares pictures with texts."""
+    from transformers import AutoModelForZeroShotImageClassification as Contrastive
+
+    if type(config) not in Contrastive._model_mapping:
+        raise EyechartError(
+            f"{name} does not compare pictures with texts ({config.model_type})",
+            f"name it without {ZERO_SHOT_MARK}, or name a CLIP or SigLIP model",
+        )
 
 
 def _refuse_encoder_decoder(name: str, config: Any) -> None:

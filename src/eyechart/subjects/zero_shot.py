@@ -109,22 +109,18 @@ def load_zero_shot(name: str, options: LoadOptions = _DEFAULT) -> ZeroShot:
     Raises:
         EyechartError: there is no such model, or it does not embed pictures and texts in one space.
     """
-    from transformers import AutoConfig, AutoProcessor
     from transformers import AutoModelForZeroShotImageClassification as Contrastive
+    from transformers import AutoProcessor
 
+    from eyechart.subjects.hub import read_config
     from eyechart.subjects.loading import placing
     from eyechart.subjects.names import resolve
-    from eyechart.subjects.refusals import explain, refuse_missing_weights
+    from eyechart.subjects.refusals import explain, refuse_missing_weights, refuse_no_contrast
 
     bare = name.removeprefix(ZERO_SHOT_MARK)
     folder = resolve(bare)
+    refuse_no_contrast(bare, read_config(bare, folder, options))
     try:
-        config = AutoConfig.from_pretrained(folder, **options.source())
-        if type(config) not in Contrastive._model_mapping:
-            raise EyechartError(
-                f"{bare} does not compare pictures with texts ({config.model_type})",
-                f"name it without {ZERO_SHOT_MARK}, or name a CLIP or SigLIP model",
-            )
         processor = AutoProcessor.from_pretrained(folder, **options.source())
         model, told = Contrastive.from_pretrained(
             folder, output_loading_info=True, **options.source(), **placing(options)
