@@ -12,7 +12,7 @@ from peft import LoraConfig, get_peft_model
 from tiny_families import build
 
 from eyechart.errors import EyechartError
-from eyechart.subjects.components import COMPONENTS, components
+from eyechart.subjects.components import COMPONENTS, assign_groups, components
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.proof import prove, snapshot
 
@@ -154,8 +154,10 @@ def test_a_group_that_a_user_assigned() -> None:
     """Mllama's cross-attention counts to the projector: its change is the projector's, not the language's."""
     model = build("mllama")
     assign = {"cross_attention": "projector"}
-    group = next(n for n in components(model, assign)["projector"] if "cross_attn" in n)
-    before, plain = snapshot(model, ("projector",), assign), snapshot(model, ("projector",))
+    plain = snapshot(model, ("projector",))
+    assign_groups(model, assign)
+    group = next(n for n in components(model)["projector"] if "cross_attn" in n)
+    before = snapshot(model, ("projector",))
     move(model, group)
     proof = prove(before, model, ("projector",))
     assert proof["assign"] == assign

@@ -16,7 +16,7 @@ from eyechart.errors import EyechartError  # noqa: E402
 from eyechart.subjects.components import components, families  # noqa: E402
 from eyechart.subjects.entering import image_token_id, visual_tokens  # noqa: E402
 from eyechart.subjects.model import ModelSubject  # noqa: E402
-from eyechart.subjects.prove import _changed  # noqa: E402
+from eyechart.subjects.change import changed  # noqa: E402
 from eyechart.subjects.stages import ENCODED, LAST, PROJECTED, _layers, stage_names, stages  # noqa: E402
 
 PROVED = tuple(name for name, family in families().items() if family.proved)
@@ -82,13 +82,13 @@ def test_a_change_moves_its_stage_and_those_behind_it(model_type: str) -> None:
     behind = {"encoder 1": names, f"encoder {len(encoder)}": names[len(encoder) - 1 :]}
     for name, expected in behind.items():
         parameter = next(p for p in encoder[int(name.split()[1]) - 1].parameters() if p.ndim == 2)
-        with _changed(parameter):
+        with changed(parameter):
             moved = follow(before, seen(model, batch))
         if name != "encoder 1" and model_type in READS_EARLIER:
             expected = [name, ENCODED]
         assert moved == expected, name
     language = next(p for p in _layers(model, "language")[0][0].parameters() if p.ndim == 2)
-    with _changed(language):
+    with changed(language):
         moved = follow(before, seen(model, batch))
     assert moved == [name for name in names if name.startswith("language")]
 

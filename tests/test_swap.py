@@ -20,7 +20,7 @@ from eyechart.exam.forest import Ask  # noqa: E402
 from eyechart.inside.remember import modules_of  # noqa: E402
 from eyechart.inside.shapley import shapley_table  # noqa: E402
 from eyechart.inside.swap import BASE, TUNED, Swap, shared_tensors, swapped_answers  # noqa: E402
-from eyechart.subjects.components import COMPONENTS, components, families  # noqa: E402
+from eyechart.subjects.components import COMPONENTS, assign_groups, components, families  # noqa: E402
 from eyechart.subjects.model import ModelSubject  # noqa: E402
 from eyechart.tune.proof import snapshot  # noqa: E402
 
@@ -127,7 +127,9 @@ def test_all_that_a_checkpoint_holds_is_swapped() -> None:
 def test_visual_weights_of_the_language_model_go_where_they_are_assigned(family: str, group: str) -> None:
     base = FamilySubject(family)
     changed = tuned(base, "language")
-    swap = Swap(changed, base, {group: "projector"})
+    for subject in (changed, base):
+        assign_groups(subject.model, {group: "projector"})
+    swap = Swap(changed, base)
     assert swap.changed == ("projector", "language")
     found = dict(swap.logp(SHOWN, base.ask, base.scheme))
     assert len(found) == 4

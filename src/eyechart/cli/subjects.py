@@ -27,7 +27,7 @@ def takes_load_options(command: Callable[..., None]) -> Callable[..., None]:
             option.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=option.default,
-            annotation=Annotated[kinds[option.name], _flag(option)],
+            annotation=Annotated[_kind(kinds[option.name]), _flag(option)],
         )
         for option in fields(LoadOptions)
     ]
@@ -41,6 +41,11 @@ def takes_load_options(command: Callable[..., None]) -> Callable[..., None]:
     run.__signature__ = signature.replace(parameters=[*own, *options])  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in [*own, *options]}
     return run
+
+
+def _kind(kind: Any) -> Any:
+    """Return the type by which the command line reads a field: what may be given several times is a list."""
+    return list[str] | None if kind == tuple[str, ...] | None else kind
 
 
 def _flag(option: Field[Any]) -> Any:
@@ -68,7 +73,7 @@ def every(ctx: typer.Context) -> None:
 def show() -> None:
     """List the models that load by a short name: size, memory, licence, and what is proved of them.
 
-    What is not known for certain is left empty. Any other vision-language model loads by its id on the hub.
+    What is not known for certain is called unknown. Any other vision-language model loads by its id on the hub.
     """
     from eyechart.subjects.presets import preset_rows
 

@@ -30,6 +30,7 @@ from eyechart.inside.store import NotKeptError, States
 from eyechart.inside.verdict import rungs, verdict
 from eyechart.runs import Run, flatten
 from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.trust import require_proof
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -244,9 +245,11 @@ def look_inside(look: Look, files: Sequence[str] = tuple(STEPS)) -> None:
         files: of ``STEPS``.
 
     Raises:
-        EyechartError: the arm's folder holds files of another look.
+        EyechartError: the arm's folder holds files of another look, or the subject's components are not
+            proved.
     """
     _refuse_another(look)
+    require_proof(look.subject)
     for file in files:
         if look.run.has(look.file(file)):
             continue

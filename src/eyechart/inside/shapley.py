@@ -31,7 +31,7 @@ def swapping(look: Look) -> pd.DataFrame | None:
     """Return :func:`eyechart.inside.swap.swapped_answers` of a tuned arm; None for the untuned subject."""
     if look.base_subject is None:
         return None
-    swap = Swap(look.subject, look.base_subject, _assigned(look))
+    swap = Swap(look.subject, look.base_subject)
     drawn = look.table.iloc[rng(look.seed, "images for swapping").permutation(len(look.table))]
     table = spread(drawn).head(look.config.swap_images or len(drawn))
     return swapped_answers(
@@ -51,15 +51,8 @@ def attribution(look: Look) -> pd.DataFrame | None:
     if not look.run.has(look.file("swap.parquet")):
         return None
     table = shapley_table(look.found("swap.parquet"), look.seed)
-    shared = shared_tensors(look.subject.model, _assigned(look))
+    shared = shared_tensors(look.subject.model)
     return table.assign(shared=[shared.get(part, "") for part in table["component"]], arm=look.arm)
-
-
-def _assigned(look: Look) -> dict[str, str]:
-    """Return the groups of parameters that the arm's tuning counted to another component."""
-    proof = look.file("proof.json")
-    found: dict[str, str] = look.run.read_json(proof).get("assign", {}) if look.run.has(proof) else {}
-    return found
 
 
 def shapley(value: Mapping[frozenset[str], Floats], players: Sequence[str]) -> dict[str, Floats]:

@@ -20,7 +20,7 @@ from eyechart.exam.forest import Ask
 from eyechart.inside.pairs import Load
 from eyechart.inside.remember import Remembered, modules_of
 from eyechart.progress import track
-from eyechart.subjects.components import COMPONENTS, OTHER, components, tied
+from eyechart.subjects.components import COMPONENTS, OTHER, assigned, components, tied
 from eyechart.subjects.model import ModelSubject
 from eyechart.tune.proof import held_buffers
 
@@ -37,8 +37,6 @@ class Swap:
     Args:
         tuned: the tuned subject; it is the one that answers.
         base: the subject before tuning.
-        assign: groups of parameters that count to another component (see
-            :func:`eyechart.subjects.components.components`).
 
     Attributes:
         changed: components that tuning has changed.
@@ -47,11 +45,9 @@ class Swap:
         EyechartError: the two are not of one architecture, or differ in what belongs to no component.
     """
 
-    def __init__(
-        self, tuned: ModelSubject, base: ModelSubject, assign: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, tuned: ModelSubject, base: ModelSubject) -> None:
         self._tuned, self._base = tuned, base
-        mine, other = (components(one.model, assign) for one in (tuned, base))
+        mine, other = (components(one.model) for one in (tuned, base))
         buffers = held_buffers(tuned.model, mine), held_buffers(base.model, other)
         self._pairs: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {}
         for part in mine:
@@ -70,7 +66,7 @@ class Swap:
             )
         # What vision encoder and projector hand out does not depend on the language model, unless parts of it
         # were assigned to them.
-        parts = {part: {} if assign else mine[part] for part in COMPONENTS}
+        parts = {part: {} if assigned(tuned.model) else mine[part] for part in COMPONENTS}
         self._vision = modules_of(tuned.model, parts["vision"])
         self._projector = modules_of(tuned.model, parts["projector"])
 
@@ -154,17 +150,16 @@ def swapped_answers(
     return _with_twins(pd.concat(parts, ignore_index=True), swap.changed)
 
 
-def shared_tensors(model: Any, assign: Mapping[str, str] | None = None) -> dict[str, str]:
+def shared_tensors(model: Any) -> dict[str, str]:
     """Return in words which tensors are one and the same, such as an output head that is the embedding.
 
     Args:
         model: a transformers image-text-to-text model.
-        assign: groups that count to another component.
 
     Returns:
         Component to words; a tensor is swapped once, with the component that holds its first name.
     """
-    one, parts = tied(model), components(model, assign)
+    one, parts = tied(model), components(model)
     home = {name: part for part, found in parts.items() for name in found}
     alone = home.keys() - {names[0] for names in one}
     near = {_around(name): home[name] for name in alone}

@@ -12,9 +12,13 @@ from eyechart.subjects.stages import stages
 if TYPE_CHECKING:
     import torch
 
-TOLERANCE = (
-    1e-3  # in float32, of log-probabilities and of a stage's states, between a batch and one prompt alone
-)
+# Between a batch and one prompt alone, where only the order of sums differs. Rounding is by a share of what is
+# rounded, so that in 16 bits the tolerance is in steps of the type (2^-7 in bfloat16, 2^-10 in float16).
+# Measured on the tiny models of 44 families and on the built-in subject of 30 layers, in both types: logits
+# differ by 3.4 steps of the largest one at most, states by 5.9. Padding that is read as text moves them by 12
+# steps and more (55 in the built-in subject), but for a tiny PaliGemma in bfloat16, by 5.
+TOLERANCE = 1e-3  # in float32, and the least in any type
+LOGIT_STEPS, STATE_STEPS = 6, 16
 _QUESTIONS = (
     "What is the main distortion of this image?",
     "Look at this image and name, in one word, what has been done to it most of all.",
@@ -70,8 +74,16 @@ def _stages(subject: ModelSubject, images: list[Pixels]) -> Claim:
         f"{sum(name.startswith(part) for name in together)} of the {part}"
         for part in ("encoder", "projector", "language")
     )
+    tolerance = _tolerance(subject.model.dtype, STATE_STEPS)
     told = f"{len(together)} stages ({counts}); in a batch they differ by {apart:.1e} of their size at most"
-    return Claim(claim, apart <= TOLERANCE, told)
+    return Claim(claim, apart <= tolerance, f"{told}, tolerance {tolerance:.1e}")
+
+
+def _tolerance(dtype: torch.dtype, steps: float) -> float:
+    """Return how far numbers may lie apart that are the same but for rounding: steps of their type."""
+    import torch
+
+    return TOLERANCE if dtype.itemsize >= 4 else max(TOLERANCE, steps * torch.finfo(dtype).eps)
 
 
 def _apart(one: torch.Tensor, two: torch.Tensor) -> float:
@@ -118,24 +130,28 @@ def _padding(subject: ModelSubject, images: list[Pixels]) -> Claim:
     with torch.no_grad():
         together = _answers(subject, list(_QUESTIONS), images[:2])
         alone = [_answers(subject, [q], [image]) for q, image in zip(_QUESTIONS, images, strict=False)]
-    apart = max(float((together[0][i] - alone[i][0][0]).abs().max()) for i in range(2))
+    logp = [(torch.log_softmax(together[0][i], -1), torch.log_softmax(alone[i][0][0], -1)) for i in range(2)]
+    apart = max(float((one - two).abs().max()) for one, two in logp)
     same = all(together[1][i] == alone[i][1][0] for i in range(2))
+    whole = subject.model.dtype.itemsize >= 4
+    largest = 1.0 if whole else max(float(one[0].abs().max()) for one, _ in alone)
+    tolerance = _tolerance(subject.model.dtype, LOGIT_STEPS * largest)
+    # In 16 bits the two best words may be equally likely, and then either is written.
     return Claim(
         "a padded batch answers as each prompt alone",
-        same and apart <= TOLERANCE,
-        f"log-probabilities differ by {apart:.1e} at most; texts are {'equal' if same else 'different'}",
+        (same or not whole) and apart <= tolerance,
+        f"log-probabilities differ by {apart:.1e} at most, tolerance {tolerance:.1e}; texts are "
+        f"{'equal' if same else 'different'}",
     )
 
 
 def _answers(
     subject: ModelSubject, questions: list[str], images: list[Pixels]
 ) -> tuple[torch.Tensor, list[str]]:
-    """Return the log-probabilities of the first token of the answer, and the greedy texts."""
-    import torch
-
+    """Return the logits of the first token of the answer, and the greedy texts."""
     inputs = _inputs(subject, questions, images)
-    logp = torch.log_softmax(subject.model(**inputs).logits[:, -1].float(), -1)
+    logits = subject.model(**inputs).logits[:, -1].float()
     written = subject.model.generate(**inputs, max_new_tokens=4, do_sample=False)
     if written.shape[1] > inputs["input_ids"].shape[1]:  # some families return the answer alone
         written = written[:, inputs["input_ids"].shape[1] :]
-    return logp, subject.processor.batch_decode(written, skip_special_tokens=True)
+    return logits, subject.processor.batch_decode(written, skip_special_tokens=True)

@@ -15,6 +15,8 @@ from eyechart.errors import EyechartError
 
 COMPONENTS = ("vision", "projector", "language")
 OTHER = "other"  # parts that neither see an image nor write text
+MERGER = "merger"  # the group of what lies nested in the vision encoder
+_ASSIGNED = "eyechart_assign"  # in a model's configuration, which copies of the model share
 _TABLE = Path(__file__).parent / "families.yaml"
 
 
@@ -26,6 +28,7 @@ class Family:
     projector: tuple[str, ...] = ()
     other: tuple[str, ...] = ()
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    neck: tuple[str, ...] = ()
     head: str = ""
     proved: bool = False
 
@@ -40,6 +43,7 @@ def families() -> Mapping[str, Family]:
             tuple(entry.get("projector", ())),
             tuple(entry.get("other", ())),
             {group: tuple(patterns) for group, patterns in entry.get("groups", {}).items()},
+            tuple(entry.get("neck", ())),
             entry.get("head", ""),
             entry.get("proved", False),
         )
@@ -54,11 +58,12 @@ def components(model: Any, assign: Mapping[str, str] | None = None) -> dict[str,
 
     Args:
         model: a transformers image-text-to-text model.
-        assign: named groups (see :func:`groups`) that count to another component, e.g.
-            ``{"cross_attention": "projector"}``.
+        assign: what counts to another component than by the table, e.g. ``{"cross_attention": "projector"}``:
+            a named group (see :func:`groups`) or the name of a module; None: as :func:`assign_groups` said.
 
     Returns:
-        ``vision``, ``projector`` and ``language``, and ``other`` where there is more.
+        ``vision``, ``projector`` and ``language``, and ``other`` where there is more. One of the three is
+        empty only if ``assign`` took all of it.
 
     Raises:
         EyechartError: the model has no vision encoder of its own, a component has no parameter, or ``assign``
@@ -66,15 +71,14 @@ def components(model: Any, assign: Mapping[str, str] | None = None) -> dict[str,
     """
     family = families().get(model_type(model), Family())
     encoder, language = _encoder(model), _language(model, family)
-    inside = {f"{_name(model, encoder)}.{part}" for part in family.nested}
-    moved = _moved(model, assign or {})
+    inside = _nested(model, family)
+    moved = _moved(model, assigned(model) if assign is None else assign)
     seeing = {id(parameter) for parameter in encoder.parameters()}
     writing = {id(parameter) for module in language for parameter in module.parameters()}
     parts: dict[str, dict[str, Any]] = {name: {} for name in (*COMPONENTS, OTHER)}
+    found = set()
     for name, parameter in model.named_parameters():
-        if name in moved:
-            home = moved[name]
-        elif _below(name, inside) or _below(name, family.projector):
+        if _below(name, inside) or _below(name, family.projector):
             home = "projector"
         elif _below(name, family.other):
             home = OTHER
@@ -82,12 +86,14 @@ def components(model: Any, assign: Mapping[str, str] | None = None) -> dict[str,
             home = "vision"
         else:
             home = "language" if id(parameter) in writing else "projector"
-        parts[home][name] = parameter
+        found.add(home)
+        parts[moved.get(name, home)][name] = parameter
     for component in COMPONENTS:
-        if not parts[component]:
+        if not parts[component] and component not in found:
             raise EyechartError(
                 f"no parameter of {type(model).__name__} was recognised as {component}",
-                f"add {model_type(model) or 'its model_type'} to subjects/families.yaml with its parts",
+                f"say which module is it, e.g. --assign {_name(model, encoder)}.NAME={component}, or add "
+                f"{model_type(model) or 'its model_type'} to subjects/families.yaml",
             )
     if not parts[OTHER]:
         del parts[OTHER]
@@ -97,14 +103,58 @@ def components(model: Any, assign: Mapping[str, str] | None = None) -> dict[str,
 def groups(model: Any) -> dict[str, tuple[str, ...]]:
     """Return named groups of parameters that lie in one component and may be counted to another.
 
-    Mllama's cross-attention and mPLUG-Owl2's visual weights lie inside the language model, yet see the image.
+    ``merger`` is what lies nested in the vision encoder and counts to the projector (Qwen's merger). Mllama's
+    cross-attention and mPLUG-Owl2's visual weights lie inside the language model, yet see the image.
     """
+    family = families().get(model_type(model), Family())
+    names = [name for name, _ in model.named_parameters()]
+    found = {MERGER: tuple(name for name in names if _below(name, _nested(model, family)))}
+    found |= seeing_groups(model)
+    return {group: members for group, members in found.items() if members}
+
+
+def seeing_groups(model: Any) -> dict[str, tuple[str, ...]]:
+    """Return the groups of parameters inside the language model that see the image."""
     family = families().get(model_type(model), Family())
     names = [name for name, _ in model.named_parameters()]
     return {
         group: tuple(name for name in names if any(fnmatchcase(name, pattern) for pattern in patterns))
         for group, patterns in family.groups.items()
     }
+
+
+def assign_groups(model: Any, to: Mapping[str, str]) -> None:
+    """Count groups or modules of a model to other components, wherever its components are asked for.
+
+    Args:
+        model: a transformers image-text-to-text model.
+        to: a group (see :func:`groups`) or a module's name, to a component; it takes the place of what was
+            assigned before.
+
+    Raises:
+        EyechartError: there is no such group, module or component.
+    """
+    _moved(model, to)
+    if to:
+        setattr(model.config, _ASSIGNED, dict(to))
+    elif assigned(model):
+        delattr(model.config, _ASSIGNED)
+
+
+def assigned(model: Any) -> dict[str, str]:
+    """Return what :func:`assign_groups` said of a model."""
+    return dict(getattr(getattr(model, "config", None), _ASSIGNED, {}))
+
+
+def nested_parts(model: Any) -> list[str]:
+    """Return the modules inside the vision encoder that count to the projector, by name, in their order.
+
+    Where there are any, the encoder's output is what the first of them is given.
+    """
+    family, tower = families().get(model_type(model), Family()), _name(model, _encoder(model))
+    told = [*_nested(model, family), *(name for name in assigned(model) if name.startswith(f"{tower}."))]
+    mine = components(model)["projector"]
+    return [part for part in told if any(_below(name, [part]) for name in mine)]
 
 
 def tied(model: Any) -> list[tuple[str, ...]]:
@@ -158,6 +208,16 @@ def _language(model: Any, family: Family) -> list[Any]:
     return [model.get_decoder(), *([] if head is None else [head])]
 
 
+def necks(model: Any) -> list[str]:
+    """Return the vision encoder's own modules that map the states of its last layer, by name."""
+    family = families().get(model_type(model), Family())
+    return [f"{_name(model, _encoder(model))}.{part}" for part in family.neck]
+
+
+def _nested(model: Any, family: Family) -> list[str]:
+    return [f"{_name(model, _encoder(model))}.{part}" for part in family.nested]
+
+
 def _name(model: Any, module: Any) -> str:
     return str(next(name for name, found in model.named_modules() if found is module))
 
@@ -177,15 +237,19 @@ def _loose(model: Any) -> list[tuple[str, Any]]:
 
 
 def _moved(model: Any, assign: Mapping[str, str]) -> dict[str, str]:
-    known = groups(model)
+    """Return the component of each parameter that is assigned to one."""
     moved: dict[str, str] = {}
-    for group, component in assign.items():
-        if group not in known:
+    known = groups(model) if assign else {}
+    for told, component in assign.items():
+        members = known.get(told) or [name for name, _ in model.named_parameters() if _below(name, [told])]
+        if not members:
             raise EyechartError(
-                f"{type(model).__name__} has no group {group!r}",
-                f"groups: {', '.join(known)}" if known else "it has no groups",
+                f"{type(model).__name__} has no group and no module {told!r}",
+                f"its groups: {', '.join(known) or 'none'}; or name one of its modules",
             )
-        if component not in COMPONENTS:
-            raise EyechartError(f"there is no component {component!r}", f"one of {', '.join(COMPONENTS)}")
-        moved |= dict.fromkeys(known[group], component)
+        if component not in (*COMPONENTS, OTHER):
+            raise EyechartError(
+                f"there is no component {component!r}", f"one of {', '.join((*COMPONENTS, OTHER))}"
+            )
+        moved |= dict.fromkeys(members, component)
     return moved

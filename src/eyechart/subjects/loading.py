@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from eyechart.errors import EyechartError
+from eyechart.subjects.components import assign_groups
 from eyechart.subjects.hub import read_config
 from eyechart.subjects.memory import refuse_too_large
 from eyechart.subjects.model import ModelSubject
@@ -52,6 +53,7 @@ def load_subject(name: str, options: LoadOptions = _DEFAULT) -> ModelSubject:
     except Exception as error:  # transformers, tokenizers and safetensors each raise their own
         raise explain(name, error) from error
     refuse_missing_weights(shown, told["missing_keys"])
+    assign_groups(model, options.assigned())
     keep_memory()
     keep_together(model)
     subject = ModelSubject(shown, model, processor, compute=compute_type(options))
@@ -76,9 +78,11 @@ def skeleton(name: str, options: LoadOptions = _DEFAULT) -> Any:
     attention = {"attn_implementation": options.attn_implementation} if options.attn_implementation else {}
     try:
         with torch.device("meta"):
-            return AutoModelForImageTextToText.from_config(
+            model = AutoModelForImageTextToText.from_config(
                 config, trust_remote_code=options.trust_remote_code, **attention
             )
+        assign_groups(model, options.assigned())
+        return model
     except EyechartError:
         raise
     except Exception as error:

@@ -187,9 +187,15 @@ class ModelSubject(Subject):
         return ask_one(self, images, question, answers)[1]
 
     def components(self) -> dict[str, dict[str, Any]]:
-        """Return the parameters of each component (see :mod:`eyechart.subjects.components`)."""
-        from eyechart.subjects.components import components
+        """Return the parameters of each component (see :mod:`eyechart.subjects.components`).
 
+        Raises:
+            EyechartError: the model's map is not one that is proved, and the proof fails on this model.
+        """
+        from eyechart.subjects.components import components
+        from eyechart.subjects.trust import require_proof
+
+        require_proof(self)
         return components(self.model)
 
     def visual_tokens(self, images: Sequence[Pixels], batch: int = 32) -> list[torch.Tensor]:
@@ -215,13 +221,15 @@ class ModelSubject(Subject):
             For each image a tensor [tokens, width] in float32, on the CPU.
 
         Raises:
-            EyechartError: the model has no such stage.
+            EyechartError: the model has no such stage, or its components are not proved.
         """
         import torch
 
         from eyechart.progress import track
         from eyechart.subjects.stages import stages
+        from eyechart.subjects.trust import require_proof
 
+        require_proof(self)
         text, found = self.conversation(question), dict[int, torch.Tensor]()
         with torch.no_grad(), self.precision():
             for rows in track(by_size(images, batch), f"reading the {name}"):

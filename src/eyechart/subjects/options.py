@@ -56,10 +56,22 @@ class LoadOptions:
             "written into the run."
         },
     )
+    assign: tuple[str, ...] | None = field(
+        default=None,
+        metadata={
+            "help": "Count a group of parameters, or a module, to another component, e.g. merger=vision; may "
+            "be given several times."
+        },
+    )
 
     def __post_init__(self) -> None:
         if self.chat_template is not None:
             object.__setattr__(self, "chat_template", _template(self.chat_template))
+        told = [self.assign] if isinstance(self.assign, str) else self.assign
+        object.__setattr__(self, "assign", tuple(told) if told else None)
+        for one in self.assign or ():
+            if not all(one.partition("=")):
+                raise EyechartError(f"{one!r} assigns nothing", "write GROUP=COMPONENT, e.g. merger=vision")
         for name, value, known in (("dtype", self.dtype, Dtype), ("quantize", self.quantize, Width)):
             if value is not None and value not in get_args(known):
                 raise EyechartError(f"{name} is {value!r}", f"one of {', '.join(get_args(known))}")
@@ -68,6 +80,11 @@ class LoadOptions:
         """Return the options that are not the default."""
         defaults = {one.name: one.default for one in fields(self)}
         return {name: value for name, value in asdict(self).items() if value != defaults[name]}
+
+    def assigned(self) -> dict[str, str]:
+        """Return groups or modules with the component that each counts to."""
+        pairs = (one.partition("=") for one in self.assign or ())
+        return {what: component for what, _, component in pairs}
 
     def source(self) -> dict[str, Any]:
         """Return the arguments that say what is read, for every ``from_pretrained`` of one subject."""

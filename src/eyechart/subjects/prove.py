@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from eyechart.subjects.components import COMPONENTS, OTHER, components, families, model_type, tied
+from eyechart.subjects.change import changed, equal
+from eyechart.subjects.components import (
+    MERGER,
+    OTHER,
+    assigned,
+    components,
+    families,
+    model_type,
+    necks,
+    nested_parts,
+    seeing_groups,
+    tied,
+)
 from eyechart.subjects.entering import entering, image_token_id, visual_tokens
+from eyechart.subjects.neck import behind_the_last_layer
 
 if TYPE_CHECKING:
     import torch
 
-# What may follow from a change of a component. All else must stay bit for bit.
-_MAY_CHANGE = {
-    "vision": {"encoder", "visual", "answer"},
-    "projector": {"visual", "answer"},
-    "language": {"text", "answer"},
-    OTHER: set[str](),
+# What follows from the change of one tensor if anything does, one of these ways; all else stays bit for bit.
+# The image has one way only: what leaves the encoder, then what enters the language model, then the answer.
+_WAYS: dict[str, tuple[set[str], ...]] = {
+    "vision": ({"encoder"}, {"encoder", "visual"}, {"encoder", "visual", "answer"}),
+    "projector": ({"visual"}, {"visual", "answer"}),
+    "language": ({"text"}, {"answer"}, {"text", "answer"}),
+    OTHER: (),
 }
-_MUST_CHANGE = {"vision": "visual", "projector": "visual", "language": "answer"}
+# Weights inside the language model that see the image, where the user counts them to another component.
+_INSIDE = ({"answer"},)
+_TARGET = {"vision": "visual", "projector": "visual", "language": "answer"}
+_WORDS = {"visual": "the visual tokens", "answer": "the answer"}
 
 
 @dataclass(frozen=True)
@@ -41,8 +57,8 @@ def prove(
         model: a transformers image-text-to-text model in evaluation mode.
         inputs: what its processor returned for one prompt with one image an example.
         other: the same prompt with other images of the same size.
-        tensors: how many parameters of each component to change, one after the other, spread evenly; None
-            changes every one.
+        tensors: how many parameters of each component to change, one after the other, spread evenly, beside
+            one of each of its modules; None changes every one.
 
     Raises:
         EyechartError: the parameters cannot be partitioned (see :func:`components`).
@@ -52,10 +68,12 @@ def prove(
     with torch.no_grad():
         claims = [_partition(model), _positions(model, inputs, other)]
         claims += _same_as_features(model, inputs)
-        before = _look(model, inputs)
+        claims += _neck(model, inputs)
+        looking = _Looking(model, inputs)
         for component, parameters in components(model).items():
-            chosen = _spread(list(parameters.items()), tensors)
-            claims += _downstream(model, inputs, component, chosen, before)
+            if parameters:
+                claims += _downstream(looking, component, parameters, tensors)
+        claims += _text_alone(looking)
     return claims
 
 
@@ -69,6 +87,7 @@ def _partition(model: Any) -> Claim:
     )
     shared = "; ".join(" = ".join(names) for names in tied(model))
     known = "" if model_type(model) in families() else "; by the general rule, as this type is not listed"
+    known += "".join(f"; {what} counts to {where}, as told" for what, where in assigned(model).items())
     return Claim(
         "every parameter belongs to exactly one component",
         counted == total,
@@ -81,7 +100,7 @@ def _positions(model: Any, inputs: Mapping[str, Any], other: Mapping[str, Any]) 
     one, two = entering(model, inputs), entering(model, other)
     claim = "another image changes image positions and no others"
     if one.embeds is None or two.embeds is None:
-        moved = any(not _equal(one.beside[name], two.beside[name]) for name in one.beside)
+        moved = any(not equal(one.beside[name], two.beside[name]) for name in one.beside)
         return Claim(claim, moved, f"no image positions; it enters by {', '.join(one.beside) or 'no way'}")
     changed = (one.embeds != two.embeds).any(-1)
     at = inputs["input_ids"] == image_token_id(model)
@@ -125,63 +144,134 @@ def image_features(model: Any, inputs: Mapping[str, Any]) -> torch.Tensor:
     return torch.cat([part.reshape(-1, part.shape[-1]) for part in parts])
 
 
+def _neck(model: Any, inputs: Mapping[str, Any]) -> list[Claim]:
+    """Nothing of the vision encoder maps or merges its states behind its last layer, as a projector does."""
+    if MERGER in assigned(model):  # the user has said where the encoder ends
+        return []
+    known = {*necks(model), *assigned(model)}
+    found = [name for name in behind_the_last_layer(model, inputs) if name not in known]
+    told = "; ".join(f"{name} does (--assign {name}=projector if it is one)" for name in found)
+    claim = "nothing behind the vision encoder's last layer changes the number or the width of its states"
+    return [Claim(claim, not found, told or "it ends with its layers")]
+
+
+class _Looking:
+    """Changes tensors of a model and tells what of all that can be seen differs then."""
+
+    def __init__(self, model: Any, inputs: Mapping[str, Any]) -> None:
+        self.model, self.inputs = model, inputs
+        self._ends = _ends(model)
+        self._before = self._look()
+        self._known: dict[str, set[str]] = {}
+
+    def differs(self, name: str, parameter: torch.Tensor) -> set[str]:
+        """Return the places that differ when a parameter is changed."""
+        if name not in self._known:
+            with changed(parameter):
+                after = self._look()
+            self._known[name] = {p for p in after if not equal(self._before[p], after[p])}
+        return self._known[name]
+
+    def _look(self) -> dict[str, list[torch.Tensor]]:
+        """Return what can be seen at each place."""
+        model, inputs = self.model, self.inputs
+        door = entering(model, inputs)
+        at = inputs["input_ids"] == image_token_id(model)
+        embeds = door.embeds if door.embeds is not None else model.get_input_embeddings()(inputs["input_ids"])
+        beside = [tensor for name in sorted(door.beside) for tensor in door.beside[name]]
+        return {
+            "encoder": _encoded(model, inputs, self._ends),
+            "visual": [embeds[at], *beside] if door.embeds is not None else beside,
+            "text": [embeds[~at]],
+            "answer": [model(**inputs).logits],
+        }
+
+
 def _downstream(
-    model: Any,
-    inputs: Mapping[str, Any],
-    component: str,
-    parameters: list[tuple[str, Any]],
-    before: dict[str, list[torch.Tensor]],
+    looking: _Looking, component: str, parameters: Mapping[str, Any], tensors: int | None
 ) -> list[Claim]:
     """Change parameters one by one and compare everything with before."""
-    wrong, moved, without = [], 0, 0
-    for name, parameter in parameters:
-        with _changed(parameter):
-            after = _look(model, inputs)
-        differs = {place for place in before if not _equal(before[place], after[place])}
-        wrong += [f"{name} changed {place}" for place in sorted(differs - _MAY_CHANGE[component])]
-        moved += _MUST_CHANGE.get(component) in differs
+    real = {name: p for name, p in parameters.items() if p.is_floating_point() and not p.is_meta}
+    inside = {name for members in seeing_groups(looking.model).values() for name in members}
+    idle = _idle(looking, real, tensors)
+    chosen = dict(_spread(list(real.items()), tensors)) | {n: real[n] for n in looking._known if n in real}
+    wrong, moved, without, target = [], 0, 0, _TARGET.get(component)
+    for name, parameter in chosen.items():
+        differs = looking.differs(name, parameter)
+        late = name in inside and component in ("vision", "projector")
+        if differs and differs not in (_INSIDE if late else _WAYS[component]):
+            wrong.append(f"{name} changed {' and '.join(sorted(differs))} alone")
+        moved += ("answer" if late else target) in differs
         without += not differs
-    told = f"{len(parameters)} tensors changed one by one; {without} without any effect"
-    claims = [
-        Claim(
-            f"changing {component} changes only what lies downstream", not wrong, "; ".join(wrong[:3]) or told
+    told = f"{len(chosen)} tensors changed one by one; {without} without any effect"
+    claim = f"changing {component} changes only what lies downstream, and by its own way"
+    claims = [Claim(claim, not wrong, "; ".join(wrong[:3]) or told)]
+    if target is not None:
+        claims.append(
+            Claim(f"changing {component} changes {_WORDS[target]}", moved > 0, f"by {moved} of {told}")
         )
-    ]
-    if component in COMPONENTS:
-        target = "the answer" if component == "language" else "the visual tokens"
-        claims.append(Claim(f"changing {component} changes {target}", moved > 0, f"by {moved} of {told}"))
+        told = "; ".join(f"{name} has no effect (--assign {name}=other if it is not used)" for name in idle)
+        claims.append(Claim(f"every module of {component} has an effect", not idle, told or "all have"))
     return claims
 
 
-def _look(model: Any, inputs: Mapping[str, Any]) -> dict[str, list[torch.Tensor]]:
-    """Return what can be seen at each place for one batch."""
-    door = entering(model, inputs)
-    at = inputs["input_ids"] == image_token_id(model)
-    embeds = door.embeds if door.embeds is not None else model.get_input_embeddings()(inputs["input_ids"])
-    beside = [tensor for name in sorted(door.beside) for tensor in door.beside[name]]
-    return {
-        "encoder": _encoded(model, inputs),
-        "visual": [embeds[at], *beside] if door.embeds is not None else beside,
-        "text": [embeds[~at]],
-        "answer": [model(**inputs).logits[:, -1]],
-    }
+def _idle(looking: _Looking, parameters: Mapping[str, Any], tensors: int | None) -> list[str]:
+    """Return the outermost modules of a component of which no tensor that was tried has any effect."""
+    idle, seen = [], ""
+    for name, module in looking.model.named_modules():
+        held = [f"{name}.{inner}" for inner, _ in module.named_parameters()]
+        if not held or not set(held) <= set(parameters) or (seen and name.startswith(seen)):
+            continue
+        seen = f"{name}."
+        few = _spread([(one, parameters[one]) for one in held], tensors)
+        if not any(looking.differs(one, parameter) for one, parameter in few):
+            idle.append(name)
+    return idle
 
 
-def _encoded(model: Any, inputs: Mapping[str, Any]) -> list[torch.Tensor]:
-    """Return what leaves the vision encoder: its output, or the input of a projector nested in it."""
+def _text_alone(looking: _Looking) -> list[Claim]:
+    """Weights inside the language model that see the image are not used where there is none."""
     import torch
 
+    model, inputs, claims = looking.model, looking.inputs, []
+    ids = inputs["input_ids"][:1]
+    ids = ids[:, ids[0] != image_token_id(model)]
+    for group, members in seeing_groups(model).items():
+        if group not in assigned(model):
+            continue
+        text = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+        before, wrong = model(**text).logits, []
+        for name in members:
+            with changed(model.get_parameter(name)):
+                if not torch.equal(before, model(**text).logits):
+                    wrong.append(name)
+        told = "; ".join(wrong[:3]) or f"{len(members)} tensors changed one by one"
+        claims.append(Claim(f"changing {group} leaves a text without an image as it is", not wrong, told))
+    return claims
+
+
+def _ends(model: Any) -> list[Any]:
+    """Return the modules whose input is the vision encoder's output; none: what it returns."""
+    import torch
+
+    nested = nested_parts(model)
+    if not nested:
+        return []
+    first = model.get_submodule(nested[0])
+    return list(first) if isinstance(first, torch.nn.ModuleList) else [first]
+
+
+def _encoded(model: Any, inputs: Mapping[str, Any], ends: list[Any]) -> list[torch.Tensor]:
+    """Return what leaves the vision encoder: its output, or the input of a projector nested in it."""
     caught: list[torch.Tensor] = []  # taken at once: some families write into the encoder's output later
-    encoder = model.get_encoder(modality="image")
-    family = families().get(model_type(model))
-    if family and family.nested:
-        first = encoder.get_submodule(family.nested[0])
-        modules = list(first) if isinstance(first, torch.nn.ModuleList) else [first]
-        hooks = [
-            m.register_forward_pre_hook(lambda _, args: caught.extend(_hidden(args[0]))) for m in modules
-        ]
-    else:
-        hooks = [encoder.register_forward_hook(lambda _, args, out: caught.extend(_hidden(out)))]
+    hooks = [
+        end.register_forward_pre_hook(lambda _, args: caught.extend(t.clone() for t in _hidden(args[0])))
+        for end in ends
+    ] or [
+        model.get_encoder(modality="image").register_forward_hook(
+            lambda _, args, out: caught.extend(t.clone() for t in _hidden(out))
+        )
+    ]
     try:
         entering(model, inputs)
     finally:
@@ -197,28 +287,6 @@ def _hidden(out: Any) -> list[torch.Tensor]:
         return [out]
     values = out.values() if hasattr(out, "values") else out if isinstance(out, (list, tuple)) else []
     return [tensor for value in values for tensor in _hidden(value)]
-
-
-@contextmanager
-def _changed(parameter: torch.Tensor) -> Iterator[None]:
-    """Change a parameter and put it back, bit for bit."""
-    import torch
-
-    kept = parameter.detach().clone()
-    noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float32).to(
-        parameter
-    )
-    parameter.data.add_(noise * (0.1 + kept.abs().mean()))
-    try:
-        yield
-    finally:
-        parameter.data.copy_(kept)
-
-
-def _equal(one: list[torch.Tensor], two: list[torch.Tensor]) -> bool:
-    import torch
-
-    return len(one) == len(two) and all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 def _spread(found: list[tuple[str, Any]], count: int | None) -> list[tuple[str, Any]]:

@@ -15,7 +15,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from eyechart.errors import EyechartError
-from eyechart.subjects.components import Family, components, families, model_type
+from eyechart.subjects.components import components, nested_parts
 from eyechart.subjects.entering import Entering, at_image_positions, entering, image_token_id
 
 if TYPE_CHECKING:
@@ -138,9 +138,9 @@ def _places(model: Any, names: Sequence[str]) -> dict[str, _Place]:
     places |= {f"language {i}": _Place(layer) for i, (layer, _) in enumerate(language, 1)}
     whole = _Place(language[-1][1])  # what holds the last layer normalises its states
     places |= {f"language {len(language)}": whole, LAST: whole}
-    tower, family = model.get_encoder(modality="image"), families().get(model_type(model), Family())
-    nested = tower.get_submodule(family.nested[0]) if family.nested else None
-    places[ENCODED] = _Place(tower) if nested is None else _Place(nested, at_input=True)
+    nested = nested_parts(model)
+    tower = model.get_encoder(modality="image")
+    places[ENCODED] = _Place(model.get_submodule(nested[0]), at_input=True) if nested else _Place(tower)
     return {name: places[name] for name in names if name != PROJECTED}
 
 

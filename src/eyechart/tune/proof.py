@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eyechart.errors import EyechartError
-from eyechart.subjects.components import COMPONENTS, components
+from eyechart.subjects.components import COMPONENTS, assigned, components
 
 _TOLD = 3  # names of tensors in a message
 
@@ -31,22 +31,19 @@ class Snapshot:
     assign: dict[str, str]
 
 
-def snapshot(
-    model: Any, train: Collection[str] = COMPONENTS, assign: Mapping[str, str] | None = None
-) -> Snapshot:
+def snapshot(model: Any, train: Collection[str] = COMPONENTS) -> Snapshot:
     """Return what is needed to tell later what changed; it takes the memory of the trained components.
 
     Args:
         model: a transformers image-text-to-text model, without adapters.
         train: the components that are to be trained.
-        assign: groups that count to another component (see :func:`components`).
     """
-    parts = components(model, assign)
+    parts = components(model)
     return Snapshot(
         {part: {name: _digest(p) for name, p in found.items()} for part, found in parts.items()},
         _buffers(model, parts),
         {name: p.detach().cpu().clone() for part in train for name, p in parts[part].items()},
-        dict(assign or {}),
+        assigned(model),
     )
 
 

@@ -19,7 +19,6 @@ def unreachable(
     model: Any,
     inputs: Mapping[str, Any],
     train: Collection[str],
-    assign: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Return the parameters of chosen components that no loss of the answer can move, in the model's order.
 
@@ -35,12 +34,11 @@ def unreachable(
         model: a transformers image-text-to-text model, without adapters.
         inputs: what its processor returned for a small batch of prompts with images (``subject.inputs``).
         train: the components that are to be trained.
-        assign: groups that count to another component (see :func:`components`).
     """
     import torch
     import torch.nn.functional as F
 
-    parts = components(model, assign)
+    parts = components(model)
     asked = {name: p for part in train for name, p in parts[part].items() if p.is_floating_point()}
     moved: set[int] = set()
 

@@ -22,9 +22,7 @@ TOTAL = "total"
 _STEP = 4  # bytes of AdamW's count of steps, one a tensor
 
 
-def before_table(
-    model: Any, unreachable: Collection[str] = (), assign: Mapping[str, str] | None = None
-) -> pd.DataFrame:
+def before_table(model: Any, unreachable: Collection[str] = ()) -> pd.DataFrame:
     """Return what is about to be trained, by component, read from the tensors themselves.
 
     Call it when everything is in place: gradients on where they shall be, adapters on.
@@ -32,7 +30,6 @@ def before_table(
     Args:
         model: a transformers image-text-to-text model, with adapters or without.
         unreachable: what :func:`eyechart.tune.reach.unreachable` found, before adapters came.
-        assign: groups that count to another component (see :func:`components`).
 
     Returns:
         One row a component and one for all (``total``):
@@ -44,7 +41,7 @@ def before_table(
         - ``weights``, ``gradients``, ``optimiser``: bytes; AdamW keeps two numbers a trained parameter.
     """
     dead = set(unreachable)
-    rows = [_row(name, part, dead) for name, part in components(model, assign).items()]
+    rows = [_row(name, part, dead) for name, part in components(model).items()]
     table = pd.DataFrame(rows)
     total = {"component": TOTAL} | table.drop(columns="component").sum().to_dict()
     return pd.concat([table, pd.DataFrame([total])], ignore_index=True)

@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from eyechart.errors import EyechartError
 from eyechart.seeds import seed_of
+from eyechart.subjects.components import assigned, components
 from eyechart.subjects.model import ModelSubject
+from eyechart.subjects.trust import require_proof
 from eyechart.tune.arms import Arm
 from eyechart.tune.config import TuneConfig
 from eyechart.tune.constraints import Constraint, constraints
@@ -57,10 +60,13 @@ def tune(
         tell: is told beforehand what trains, what it takes, and what cannot train although it was chosen.
 
     Raises:
-        EyechartError: too few steps, a constraint has nothing to work on, or the proof failed.
+        EyechartError: too few steps, a constraint has nothing to work on, a component has no parameter, which
+            are its parameters is not proved, or the proof of what changed failed.
     """
     import torch
 
+    require_proof(subject)
+    _refuse_empty(subject, arm)
     first = joined(config).is_main_process
     config = arm.settings(config)
     before = snapshot(subject.model, arm.train if first else ())
@@ -84,6 +90,17 @@ def tune(
         for component, row in proof["components"].items():
             row["trainable"] = sizes.get(component, 0)
     return Tuned(table.assign(seconds=(table["seconds"].cumsum() * 100).round() / 100), proof)
+
+
+def _refuse_empty(subject: ModelSubject, arm: Arm) -> None:
+    parts = components(subject.model)
+    for component in arm.train:
+        if not parts[component]:
+            told = ", ".join(f"{what} to {where}" for what, where in assigned(subject.model).items())
+            raise EyechartError(
+                f"{component} of {subject.name} has no parameter: --assign counted {told}",
+                "name the other components, or assign less",
+            )
 
 
 def _sample(subject: ModelSubject, lesson: Lesson) -> dict[str, Any]:
