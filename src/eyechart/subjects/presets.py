@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from eyechart.subjects.components import families
 
 _TABLE = Path(__file__).parent / "presets.yaml"
+_UNKNOWN = "unknown"
 _BYTES = {"bfloat16": 2, "float32": 4}
 
 
@@ -34,7 +35,7 @@ def presets() -> Mapping[str, Preset]:
 
 
 def preset_rows() -> list[dict[str, str]]:
-    """Return one row of text for each preset; what is not known is empty.
+    """Return one row of text for each preset; what is not known is said to be.
 
     ``components`` is *proved* where every parameter of a tiny model of the class was changed and only what
     lies downstream followed (tests/test_prove.py); memory is that of the weights, in units of 10^9 bytes.
@@ -44,12 +45,12 @@ def preset_rows() -> list[dict[str, str]]:
             "name": name,
             "hub": preset.hub or "(built in)",
             "type": preset.type,
-            "parameters": f"{preset.parameters:.3g}B" if preset.parameters else "",
+            "parameters": f"{preset.parameters:.3g}B" if preset.parameters else _UNKNOWN,
             **{
-                f"{kind} GB": f"{preset.parameters * size:.1f}" if preset.parameters else ""
+                f"{kind} GB": f"{preset.parameters * size:.1f}" if preset.parameters else _UNKNOWN
                 for kind, size in _BYTES.items()
             },
-            "licence": preset.licence,
+            "licence": preset.licence or _UNKNOWN,
             "components": "proved" if families()[preset.type].proved else "",
         }
         for name, preset in presets().items()
