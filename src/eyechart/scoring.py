@@ -56,12 +56,12 @@ def score_run(
         EyechartError: no such subject or dataset, or the folder holds another run.
     """
     require(subject, Capability.PROMPT, Capability.CHOOSE)
-    refuse_early(subject, load)
     found = load_dataset(dataset)
     plan = {"subject": subject, "load": asdict(load), "arms": [ARM], "seed": seed}
     with joined() as processes:
         with processes.together():
             if processes.first:
+                refuse_early(subject, load)
                 _run_of(out, plan | {"dataset": {"hash": found.hash}}, found)
         run, examined = Run.open(out), load_subject(subject, load)
         told = say if processes.first else _nothing

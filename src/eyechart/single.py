@@ -50,7 +50,6 @@ def exam_run(
         EyechartError: no such subject or dataset, or the folder holds another run.
     """
     require(subject, Capability.VISUAL_TOKENS, Capability.STAGES)
-    refuse_early(subject, load)
     found, plan = _planned({BASE: subject}, dataset, seed, exam, load)
     with joined() as processes:
         run, subjects, told = _begun({BASE: subject}, found, out, plan, load, processes, say)
@@ -97,7 +96,6 @@ def inside_run(
     arms = {BASE: subject} if base is None else {BASE: base, TUNED: subject}
     for name in arms.values():
         require(name, Capability.VISUAL_TOKENS, Capability.STAGES)
-        refuse_early(name, load)
     files = steps_of(only)
     template_of(settings.template)
     found, plan = _planned(arms, dataset, seed, _AS_USUAL, load)
@@ -144,6 +142,8 @@ def _begun(
     told = say if processes.first else _nothing
     with processes.together():
         if processes.first:
+            for name in arms.values():
+                refuse_early(name, load)
             file_dataset(Run.create(out, plan), dataset, plan["seed"], told)
     return Run.open(out), {arm: load_subject(name, load) for arm, name in arms.items()}, told
 

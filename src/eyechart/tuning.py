@@ -66,11 +66,12 @@ def tune_run(
             "the base is what is not tuned", "name components: vision, projector, language, or all"
         )
     load.refuse_tuning()
-    refuse_early(subject, load)
     found, config = load_dataset(dataset), tune_config(settings)
     plan = {"subject": subject, "load": asdict(load), "train": list(arm.train), "seed": seed}
     plan |= {"dataset": {"hash": found.hash}, "tune": config.model_dump(mode="json")}
     first, checkpoint = joined(config).is_main_process, out / "checkpoint"
+    if first:
+        refuse_early(subject, load)
     run = Run.create(out, plan) if first else Run(out)
     if (checkpoint / "README.md").is_file():
         say(f"tuned before: {checkpoint}")
