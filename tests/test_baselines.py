@@ -233,8 +233,8 @@ def test_the_classifier_beats_chance_and_shuffled_labels_do_not() -> None:
 
 
 def test_trees_are_taken_only_where_they_are_better_on_the_training_contents() -> None:
-    points = np.random.default_rng(0).uniform(-1, 1, (400, 10))
-    contents = np.repeat(np.arange(40).astype(str), 10)
+    points = np.random.default_rng(0).uniform(-1, 1, (200, 10))
+    contents = np.repeat(np.arange(20).astype(str), 10)
     side, corner = points.sum(1) > 0, (points[:, 0] > 0) != (points[:, 1] > 0)
     for truth, kind in ((side, "LogisticRegression"), (corner, "HistGradientBoostingClassifier")):
         search = fit_pixel_classifier(points, np.where(truth, "blur", "noise"), contents, seed=0)
