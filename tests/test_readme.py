@@ -9,9 +9,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def script() -> Any:
-    """Return the script as a module."""
-    spec = importlib.util.spec_from_file_location("readme_results", ROOT / "scripts" / "readme_results.py")
+def script(name: str = "readme_results") -> Any:
+    """Return a script as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "scripts" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

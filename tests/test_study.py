@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from huggingface_hub import ModelCard
 from PIL import Image
+from test_readme import script
 
 from eyechart.dataset import DatasetConfig, load_dataset
 from eyechart.errors import EyechartError
@@ -91,6 +92,15 @@ def test_an_arms_plan_and_card_tell_what_its_exam_found(run: Path, saved: Path) 
     named = {result.metric_name: result.metric_value for result in card.data.eval_results}
     assert named["held-out wordings, choose"] == pytest.approx(right, abs=1e-6)
     assert "| projector | 4 |" in card.text
+
+
+def test_the_readmes_picture_is_drawn_from_a_run(run: Path, tmp_path: Path) -> None:
+    dataset = next((run.parent / "datasets").glob("tiny-*"))
+    script("readme_picture").draw(Run(run), dataset, "all", tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as picture:
+        assert picture.width > 1000
+        colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
+    assert len(np.unique(colours, axis=0)) > 1000  # photographs are in it
 
 
 def test_each_arm_changed_its_components_alone(run: Path) -> None:
