@@ -136,7 +136,9 @@ def test_a_wrong_option_gets_the_remedy_of_that_option(
         (["subjects", "memory", URL], "gives text only: it has no components name"),
         (["subjects", "check", URL], "gives text only: it has no components name"),
         (["subjects", "check", "clip:x/y"], "among labels only: it has no components name"),
-        (["study", "--subject", URL], "gives text only: this needs the model itself name"),
+        (["study", "--subject", URL], "gives text only: it has no components name"),
+        (["study", "--subject", "clip:x/y"], "among labels only: it has no components name"),
+        (["templates", "show", "paper", "--subject", "clip:x/y"], "is asked nothing"),
     ],
 )
 def test_a_refusal_names_only_what_matters(command: list[str], told: str, tmp_path: Path) -> None:

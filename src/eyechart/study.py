@@ -18,6 +18,7 @@ from eyechart.inside.choice import template_of
 from eyechart.progress import track
 from eyechart.quality import ScoreConfig
 from eyechart.runs import Run
+from eyechart.subjects.capabilities import Capability, require
 from eyechart.subjects.early import refuse_early
 from eyechart.subjects.options import LoadOptions
 from eyechart.tune.arms import arm as arm_of
@@ -76,6 +77,7 @@ def run_study(config: StudyConfig, out: Path, say: Callable[[str], None] = print
     for name in config.arms:
         if arm_of(name).train:  # a mistake in the names is told before anything is computed
             config.load.refuse_tuning()
+    require(config.subject, Capability.COMPONENTS)
     refuse_early(config.subject, config.load)
     template_of(config.inside.template)
     run = Run.create(out, config.model_dump(mode="json"))
