@@ -162,7 +162,7 @@ def test_a_group_that_a_user_assigned() -> None:
     proof = prove(before, model, ("projector",))
     assert proof["assign"] == assign
     assert proof["components"]["projector"]["changed_tensors"] == 1
-    move(model, first(model, "projector"))
+    move(model, next(iter(components(model, {})["projector"])))
     with pytest.raises(EyechartError, match="1 tensors of language changed"):
         prove(plain, model, ("projector",))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import wraps
 from typing import Any
 
 import pytest
@@ -10,14 +9,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import owl  # noqa: E402
-import tiny  # noqa: E402
 from tiny_families import build, inputs  # noqa: E402
 
 from eyechart.subjects import components  # noqa: E402
-from eyechart.subjects.check import check_subject  # noqa: E402
 from eyechart.subjects.components import Family, assign_groups  # noqa: E402
 from eyechart.subjects.entering import entering, visual_tokens  # noqa: E402
-from eyechart.subjects.model import ModelSubject  # noqa: E402
 from eyechart.subjects.prove import prove  # noqa: E402
 
 PROVED = tuple(name for name, family in components.families().items() if family.proved)
@@ -133,27 +129,3 @@ def test_features_that_enter_inner_layers_are_seen() -> None:
     assert beside["mllama"] == {"cross_attention_states"}
     assert "deepstack_visual_embeds" in beside["qwen3_vl"]
     assert beside["llava"] == set()
-
-
-@pytest.mark.parametrize("make", [tiny.internvl, tiny.llava])
-def test_a_subject_with_its_processor_passes_the_check(make: object) -> None:
-    subject: ModelSubject = make()  # type: ignore[operator]
-    claims = check_subject(subject, tiny.images(2), tensors=None)
-    failed = [claim for claim in claims if not claim.holds]
-    assert not failed
-    assert claims[-1].claim.startswith("a padded batch")
-
-
-def test_a_batch_that_depends_on_its_padding_is_told() -> None:
-    subject = tiny.internvl()
-    forward = subject.model.forward
-
-    @wraps(forward)
-    def careless(*args: Any, attention_mask: Any = None, **inputs: Any) -> Any:
-        return forward(*args, **inputs)  # padding is read as text
-
-    subject.model.forward = careless
-    claims = check_subject(subject, tiny.images(2), tensors=1)
-    assert [claim.claim for claim in claims if not claim.holds] == [
-        "a padded batch answers as each prompt alone"
-    ]
