@@ -13,10 +13,14 @@ import tiny  # noqa: E402
 from tiny_families import build, inputs  # noqa: E402
 
 from eyechart.errors import EyechartError  # noqa: E402
-from eyechart.subjects.components import components, families  # noqa: E402
+from eyechart.subjects.change import changed  # noqa: E402
+from eyechart.subjects.components import (  # noqa: E402
+    assign_groups,
+    components,
+    families,
+)
 from eyechart.subjects.entering import image_token_id, visual_tokens  # noqa: E402
 from eyechart.subjects.model import ModelSubject  # noqa: E402
-from eyechart.subjects.change import changed  # noqa: E402
 from eyechart.subjects.stages import ENCODED, LAST, PROJECTED, _layers, stage_names, stages  # noqa: E402
 
 PROVED = tuple(name for name, family in families().items() if family.proved)
@@ -197,3 +201,30 @@ def test_the_language_model_computes_only_if_asked_and_gradients_are_kept() -> N
     hook.remove()
     tower = components(model)["vision"]
     assert any(parameter.grad is not None for parameter in tower.values())
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("model_type", "group", "component"),
+    [
+        ("mllama", "cross_attention", "projector"),
+        ("qwen3_vl", "merger", "vision"),
+        ("glm4v", "merger", "vision"),
+    ],
+)
+def test_an_assignment_moves_the_end_of_the_encoder_and_no_layer(
+    model_type: str, group: str, component: str
+) -> None:
+    model = build(model_type)
+    batch = inputs(model, 0)
+    with torch.no_grad():
+        names, before = stage_names(model), stages(model, batch)
+        assign_groups(model, {group: component})
+        after = stages(model, batch)
+    assert stage_names(model) == names
+    same = {name for name in names if all(map(torch.equal, before[name], after[name]))}
+    if group == "merger":  # four patches become one, which is what enters the language model
+        assert set(names) - same == {"encoder output"}
+        assert all(map(torch.equal, after["encoder output"], after["projector output"]))
+    else:
+        assert same == set(names)

@@ -19,7 +19,7 @@ from eyechart.errors import EyechartError
 from eyechart.exam.engine import Scheme, read
 from eyechart.exam.forest import Ask
 from eyechart.inside.remember import Remembered, modules_of
-from eyechart.subjects.components import components
+from eyechart.subjects.components import assigned, components
 from eyechart.subjects.model import ModelSubject, Pixels
 from eyechart.subjects.stages import language_layers, stage_names, states_of
 
@@ -83,8 +83,9 @@ class Patcher:
     ) -> None:
         self._subject, self._ask, self._scheme = subject, ask, scheme
         layers, parts = language_layers(subject.model), components(subject.model)
+        early = {} if assigned(subject.model) else parts["vision"] | parts["projector"]  # else parts are late
         self._layers = {stage: layers[stage - 1][0] for stage in stages if stage}
-        self._early = modules_of(subject.model, parts["vision"] | parts["projector"])
+        self._early = modules_of(subject.model, early)
         crosses = "language 1" not in stage_names(subject.model)
         self._image = [] if crosses else list(ask.prompt.image_positions)
         self.places = (

@@ -208,6 +208,16 @@ def _language(model: Any, family: Family) -> list[Any]:
     return [model.get_decoder(), *([] if head is None else [head])]
 
 
+def taken_in(model: Any) -> list[str]:
+    """Return the modules nested in the vision encoder that are counted to it, by name, in their order.
+
+    Where there are any, the encoder's output is what the last of them hands out.
+    """
+    mine = components(model)["vision"]
+    nested = _nested(model, families().get(model_type(model), Family()))
+    return [part for part in nested if any(_below(name, [part]) for name in mine)]
+
+
 def necks(model: Any) -> list[str]:
     """Return the vision encoder's own modules that map the states of its last layer, by name."""
     family = families().get(model_type(model), Family())

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from eyechart.errors import EyechartError
 from eyechart.subjects.capabilities import OPEN_MODEL
 from eyechart.subjects.subject import Subject
+from eyechart.subjects.trust import require_proof
 
 if TYPE_CHECKING:
     import torch
@@ -187,13 +188,8 @@ class ModelSubject(Subject):
         return ask_one(self, images, question, answers)[1]
 
     def components(self) -> dict[str, dict[str, Any]]:
-        """Return the parameters of each component (see :mod:`eyechart.subjects.components`).
-
-        Raises:
-            EyechartError: the model's map is not one that is proved, and the proof fails on this model.
-        """
+        """Return the parameters of each component; what is not proved is (:mod:`eyechart.subjects.trust`)."""
         from eyechart.subjects.components import components
-        from eyechart.subjects.trust import require_proof
 
         require_proof(self)
         return components(self.model)
@@ -227,7 +223,6 @@ class ModelSubject(Subject):
 
         from eyechart.progress import track
         from eyechart.subjects.stages import stages
-        from eyechart.subjects.trust import require_proof
 
         require_proof(self)
         text, found = self.conversation(question), dict[int, torch.Tensor]()

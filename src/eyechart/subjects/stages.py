@@ -15,7 +15,7 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from eyechart.errors import EyechartError
-from eyechart.subjects.components import components, nested_parts
+from eyechart.subjects.components import assigned, components, groups, nested_parts, taken_in
 from eyechart.subjects.entering import Entering, at_image_positions, entering, image_token_id
 
 if TYPE_CHECKING:
@@ -119,7 +119,9 @@ def _layers(model: Any, component: str) -> list[tuple[Any, Any]]:
     """Return a component's layers, each with the module that holds it."""
     import torch
 
-    mine = {id(parameter) for parameter in components(model)[component].values()}
+    # A group that is counted to another component lies among the layers as before, and is none itself.
+    moved = {what: where for what, where in assigned(model).items() if what not in groups(model)}
+    mine = {id(parameter) for parameter in components(model, moved)[component].values()}
     modules: dict[str, Any] = dict(model.named_modules())
     inside: tuple[str, ...] = ()
     found = []
@@ -138,10 +140,19 @@ def _places(model: Any, names: Sequence[str]) -> dict[str, _Place]:
     places |= {f"language {i}": _Place(layer) for i, (layer, _) in enumerate(language, 1)}
     whole = _Place(language[-1][1])  # what holds the last layer normalises its states
     places |= {f"language {len(language)}": whole, LAST: whole}
-    nested = nested_parts(model)
-    tower = model.get_encoder(modality="image")
-    places[ENCODED] = _Place(model.get_submodule(nested[0]), at_input=True) if nested else _Place(tower)
+    places[ENCODED] = _end(model)
     return {name: places[name] for name in names if name != PROJECTED}
+
+
+def _end(model: Any) -> _Place:
+    """Return where the vision encoder ends: before what is nested in it, or behind, if that counts to it."""
+    import torch
+
+    if nested := nested_parts(model):
+        return _Place(model.get_submodule(nested[0]), at_input=True)
+    own = [model.get_submodule(name) for name in taken_in(model)]
+    single = [module for module in own if not isinstance(module, torch.nn.ModuleList)]
+    return _Place(single[-1] if single else model.get_encoder(modality="image"))
 
 
 @contextmanager
