@@ -45,7 +45,7 @@ _ROPE = {
         "rope_parameters": {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [2, 3, 3]}
     }
 }
-_DEEP = {"vision_config": {"deepstack_visual_indexes": [0, 1]}}
+_DEEP = {"vision_config": {"deepstack_visual_indexes": [0]}}
 _MORE: dict[str, dict[str, Any]] = {
     "llava_next": {"image_grid_pinpoints": _PINPOINTS},
     "llava_next_video": {"image_grid_pinpoints": _PINPOINTS},
