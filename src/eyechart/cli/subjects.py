@@ -73,7 +73,7 @@ def every(ctx: typer.Context) -> None:
 def show() -> None:
     """List the models that load by a short name: size, memory, licence, and what is proved of them.
 
-    What is not known for certain is called unknown. Any other vision-language model loads by its id on the hub.
+    What is not known for certain is called unknown. Any other vision-language model loads by its hub id.
     """
     from eyechart.subjects.presets import preset_rows
 
