@@ -148,9 +148,9 @@ def probe(
             said["probe"][fold.asked] = chosen.predict(unseen)
             for k, part in enumerate(_parts(np.unique(asked), -(-SHUFFLES // count)) if control else []):
                 draw = rng(seed, "shuffled labels", *purpose, number, k)
-                control = clone(chosen).fit(known, draw.permutation(taught))
+                other = clone(chosen).fit(known, draw.permutation(taught))
                 here = fold.asked & np.isin(rows.contents, part)
-                said["shuffled"][here] = control.predict(unseen[np.isin(asked, part)])
+                said["shuffled"][here] = other.predict(unseen[np.isin(asked, part)])
                 clusters["shuffled"][here] = part[0]
     found = [_answers(rows, said[kind], clusters[kind]).assign(kind=kind) for kind in said]
     return pd.concat(found, ignore_index=True)
