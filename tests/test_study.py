@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -178,6 +179,13 @@ def test_one_bend_at_a_time(run: Path, saved: Path, tmp_path: Path) -> None:
         str(saved), dataset, "projector", tmp_path / "tuned", settings={"projector_steps": 4, "steps": 4},
         seed=0, say=lambda _: None,
     )  # fmt: skip
+    settings = {"projector_steps": 4, "steps": 4, "constraints": {"alignment": 0.3}}
+    given: Any = {"settings": settings, "seed": 0, "say": lambda _: None}
+    with pytest.raises(EyechartError, match="another configuration"):  # the same component, by another loss
+        tune_run(str(saved), dataset, "projector-unconstrained", tmp_path / "tuned", **given)
+    alone = tune_run(str(saved), dataset, "projector-unconstrained", tmp_path / "alone", **given)
+    for folder, weighed in ((checkpoint, True), (alone, False)):
+        assert ("alignment (weight 0.3)" in (folder / "README.md").read_text(encoding="utf-8")) == weighed
     page = exam_run(str(checkpoint), dataset, tmp_path / "exam", seed=0, say=lambda _: None)
     assert page.is_file()
     answers = Run(tmp_path / "exam").read_table("arms/base/answers")

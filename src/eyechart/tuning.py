@@ -67,7 +67,7 @@ def tune_run(
         )
     load.refuse_tuning()
     found, config = load_dataset(dataset), tune_config(settings)
-    plan = {"subject": subject, "load": asdict(load), "train": list(arm.train), "seed": seed}
+    plan = {"subject": subject, "load": asdict(load), "train": list(arm.train), "way": arm.way, "seed": seed}
     plan |= {"dataset": {"hash": found.hash}, "tune": config.model_dump(mode="json")}
     first, checkpoint = joined(config).is_main_process, out / "checkpoint"
     if first:
@@ -96,8 +96,9 @@ def tune_run(
     templates = train_templates(found.labels, config.templates)
     write_card(
         Card(
-            subject, load.revision, arm.name, found.record(), templates, config.model_dump(mode="json"), seed,
-            tuned.proof, losses=tuned.losses, side_effects=effects,
+            subject, load.revision, arm.name, found.record(), templates,
+            arm.settings(config).model_dump(mode="json"), seed, tuned.proof, losses=tuned.losses,
+            side_effects=effects,
         ),
         checkpoint,
     )  # fmt: skip

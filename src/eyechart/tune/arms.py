@@ -46,8 +46,10 @@ class Arm:
         """Return the configuration of this arm.
 
         Without constraints the vision path gets as many steps on the answer's loss, at its full rate, as it
-        would have had in all, so that such arms compare.
+        would have had in all, so that such arms compare. An arm without a vision path has no constraints.
         """
+        if self.train == ("language",):
+            return config.model_copy(update={"constraints": {}})
         if self.way == ALIGNED:
             return config.model_copy(update={"steps": 0})
         if self.way == UNCONSTRAINED:
