@@ -21,8 +21,9 @@ from eyechart.runs import Run
 from eyechart.single import exam_run
 from eyechart.study import StudyConfig, run_study
 from eyechart.subjects.model import ModelSubject
+from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.config import TuneConfig
-from eyechart.tuning import keep_card, tune_run
+from eyechart.tuning import keep_card, settings_told, tune_run
 
 ARMS = ("base", "projector", "all")
 LOOKED_INTO = ("base", "all")
@@ -93,6 +94,10 @@ def test_an_arms_plan_and_card_tell_what_its_exam_found(run: Path, saved: Path) 
     named = {result.metric_name: result.metric_value for result in card.data.eval_results}
     assert named["held-out wordings, choose"] == pytest.approx(right, abs=1e-6)
     assert "| projector | 4 |" in card.text
+    assert "alignment (weight" in card.text
+    assert not settings_told(arm_of("language"), TuneConfig())[
+        "constraints"
+    ]  # which work on a vision path alone
 
 
 def test_the_readmes_picture_is_drawn_from_a_run(run: Path, tmp_path: Path) -> None:

@@ -24,9 +24,11 @@ from eyechart.subjects.early import refuse_early
 from eyechart.subjects.loading import load_subject
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.options import LoadOptions
+from eyechart.tune.arms import Arm
 from eyechart.tune.arms import arm as arm_of
 from eyechart.tune.card import Card, Result, write_card
-from eyechart.tune.config import tune_config
+from eyechart.tune.config import TuneConfig, tune_config
+from eyechart.tune.phases import vision_path
 from eyechart.tune.processes import joined
 from eyechart.tune.side_effects import Answers, clean_images, keep_answers, side_effects
 from eyechart.tune.train import tune
@@ -96,9 +98,8 @@ def tune_run(
     templates = train_templates(found.labels, config.templates)
     write_card(
         Card(
-            subject, load.revision, arm.name, found.record(), templates,
-            arm.settings(config).model_dump(mode="json"), seed, tuned.proof, losses=tuned.losses,
-            side_effects=effects,
+            subject, load.revision, arm.name, found.record(), templates, settings_told(arm, config), seed,
+            tuned.proof, losses=tuned.losses, side_effects=effects,
         ),
         checkpoint,
     )  # fmt: skip
@@ -118,13 +119,19 @@ def keep_card(run: Run, name: str, config: StudyConfig, dataset: Dataset) -> Non
         for row in exam_table(pooled, dataset.labels, config.seed).to_dict("records")
     ]
     templates = train_templates(dataset.labels, config.tune.templates)
-    settings = arm_of(name).settings(config.tune).model_dump(mode="json")
+    settings = settings_told(arm_of(name), config.tune)
     proof, losses = run.read_json(f"arms/{name}/proof.json"), run.read_table(f"arms/{name}/losses.csv")
     card = Card(
         config.subject, config.load.revision, name, dataset.record(), templates, settings, config.seed, proof,
         results, losses,
     )  # fmt: skip
     write_card(card, run.arm(name) / "checkpoint")
+
+
+def settings_told(arm: Arm, config: TuneConfig) -> dict[str, Any]:
+    """Return how an arm was tuned, for its card: constraints work on a vision path alone."""
+    found: dict[str, Any] = arm.settings(config).model_dump(mode="json")
+    return found if vision_path(arm) else {**found, "constraints": {}}
 
 
 def _neutral(subject: ModelSubject, dataset: Dataset, folder: Path) -> Answers | None:

@@ -46,10 +46,8 @@ class Arm:
         """Return the configuration of this arm.
 
         Without constraints the vision path gets as many steps on the answer's loss, at its full rate, as it
-        would have had in all, so that such arms compare. An arm without a vision path has no constraints.
+        would have had in all, so that such arms compare.
         """
-        if self.train == ("language",):
-            return config.model_copy(update={"constraints": {}})
         if self.way == ALIGNED:
             return config.model_copy(update={"steps": 0})
         if self.way == UNCONSTRAINED:
