@@ -71,5 +71,28 @@ def test_too_few_contents_for_so_many_comparisons_are_told() -> None:
         ]
     ).rename(columns={"arm": "run", "base": "reference", "base_accuracy": "reference_accuracy"})
     out = shown(comparison(found.assign(examined="base")))
-    assert "4 contents are too few" in out
-    assert "No single label differs" in out
+    assert "4 contents are too few to find anything in 1 comparisons" in out
+    assert "4 contents are too few to find anything in 2 single labels" in out
+    assert "Of single labels none can be told apart (2 comparisons)" in out
+
+
+def test_a_label_is_found_beside_many_wordings() -> None:
+    """Holm's correction over all wordings would hide it: 12 contents give no p below 0.0005."""
+    label, content = ["a", "b", "c"] * 12, [f"content {i // 3:02d}" for i in range(36)]
+    wrong = ["c" if name == "a" else name for name in label]
+    both = pd.concat(
+        [
+            answers(label, named, content=content, arm=arm, template=f"t{i}")
+            for i in range(40)
+            for arm, named in (("one", label), ("two", wrong))
+        ]
+    )
+    found = compare_labels(both, ABC, base="one")
+    found = found.rename(columns={"arm": "run", "base": "reference", "base_accuracy": "reference_accuracy"})
+    overall = compare_arms(both, ABC, base="one").assign(label="all")
+    overall = overall.rename(
+        columns={"arm": "run", "base": "reference", "base_accuracy": "reference_accuracy"}
+    )
+    out = shown(comparison(pd.concat([overall, found]).assign(examined="base")))
+    assert "Labels that differ (40 of 120 comparisons)" in out
+    assert (found.loc[found["label"] != "a", "p_holm"] > 0.05).all()

@@ -28,8 +28,8 @@ def compare_runs(folders: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     """Return the accuracy of every run minus that of the first, on the images that both have answered.
 
     Arms of the same name are compared, on the templates and readouts that both runs have. The p-values come
-    from swapping the two runs in whole contents. Holm's correction runs over three families: accuracy over
-    all labels, balanced accuracy, and the recalls of single labels.
+    from swapping the two runs in whole contents. Holm's correction runs over all rows of accuracy over all
+    labels, over those of balanced accuracy, and over the labels of each arm, run, template and readout.
 
     Args:
         folders: run folders of one dataset; the first is what the others are compared with.
@@ -58,7 +58,7 @@ def compare_runs(folders: Sequence[Path], seed: int = 0) -> pd.DataFrame:
             f"no arm, template and readout of {reference} is in another run",
             "examine the subjects with the same templates and readouts",
         )
-    return _one_family(pd.concat(parts, ignore_index=True))[COLUMNS]
+    return _corrected(pd.concat(parts, ignore_index=True))[COLUMNS]
 
 
 def run_names(folders: Sequence[Path]) -> list[str]:
@@ -111,9 +111,9 @@ def _against(
         overall = compare_arms(both, labels, base=reference, seed=seed).assign(label=ALL)
         each = compare_labels(both, labels, base=reference, seed=seed)
         parts += [
-            table.drop(columns=["p_holm", "balanced_p_holm"], errors="ignore")
-            .rename(columns={"arm": "run", "base": "reference", "base_accuracy": "reference_accuracy"})
-            .assign(examined=arm)
+            table.rename(
+                columns={"arm": "run", "base": "reference", "base_accuracy": "reference_accuracy"}
+            ).assign(examined=arm)
             for table in (overall, each)
         ]
     return parts
@@ -133,10 +133,9 @@ def _shared(ours: pd.DataFrame, theirs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([ours, theirs], ignore_index=True).merge(common, on=QUESTION)
 
 
-def _one_family(table: pd.DataFrame) -> pd.DataFrame:
-    """Correct the p-values of each family over the whole table."""
+def _corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """Correct the p-values over all labels as one family each; those of single labels are corrected."""
     overall = table["label"] == ALL
-    for family in (overall, ~overall):
-        table.loc[family, "p_holm"] = holm(table.loc[family, "p"])
-    table.loc[overall, "balanced_p_holm"] = holm(table.loc[overall, "balanced_p"])
+    for measure in ("", "balanced_"):
+        table.loc[overall, f"{measure}p_holm"] = holm(table.loc[overall, f"{measure}p"])
     return table

@@ -29,7 +29,7 @@ def compare(
 
     Arms, templates and readouts of the same name are compared, over all labels and label by label. Intervals
     are at 95 %, by a bootstrap over contents; p-values come from swapping the runs in whole contents, with
-    Holm's correction over all rows of a table.
+    Holm's correction over all labels' rows, and over the single labels of each template and readout.
     """
     from eyechart.compare import compare_runs, run_names
     from eyechart.exam.console import comparison, rendered

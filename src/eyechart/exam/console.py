@@ -69,11 +69,11 @@ def comparison(found: pd.DataFrame) -> list[RenderableType]:
             title = f"Labels that differ ({len(unlike)} of {(~overall).sum()} comparisons)"
             parts.append(_differences(title, unlike, ("label", "template", "readout")))
         else:
-            parts.append(f"No single label differs ({(~overall).sum()} comparisons).")
-        parts += [*_too_few(found, rows), ""]
+            parts.append(f"Of single labels none can be told apart ({(~overall).sum()} comparisons).")
+        parts += [*_too_few(rows[overall], (found["label"] == ALL).sum()), *_too_few_for_labels(rows), ""]
     parts.append(
         "Intervals: 95 % over contents. p: swapping the runs in whole contents, with Holm's correction over "
-        "the rows of all labels, and over those of single labels."
+        "the rows of all labels, and over the labels of each template and readout."
     )
     return parts
 
@@ -132,14 +132,21 @@ def _differences(title: str, rows: pd.DataFrame, names: Sequence[str]) -> Table:
     return table
 
 
-def _too_few(found: pd.DataFrame, rows: pd.DataFrame) -> Iterator[str]:
+def _too_few(rows: pd.DataFrame, family: int, what: str = "comparisons") -> Iterator[str]:
     """Say so where even the smallest p that swapping whole contents can give is lost to the correction."""
-    contents, family = rows["contents"].max(), int((found["label"] == ALL).sum())
+    contents = rows["contents"].max()
     if family * 2.0 ** (1 - contents) >= ALPHA:
         yield (
-            f"{contents} contents are too few to find anything in {family} comparisons: p cannot fall below "
+            f"{contents} contents are too few to find anything in {family} {what}: p cannot fall below "
             f"{2.0 ** (1 - contents):.2g} before the correction."
         )
+
+
+def _too_few_for_labels(rows: pd.DataFrame) -> Iterator[str]:
+    single = rows[rows["label"] != ALL]
+    if len(single):
+        family = single.groupby(["template", "readout"]).size().min()
+        yield from _too_few(single, family, "single labels")
 
 
 def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:

@@ -70,7 +70,8 @@ def compare_labels(
 ) -> pd.DataFrame:
     """Return the recall of every label by every arm minus that by ``base``, as :func:`compare_arms` does.
 
-    Holm's correction runs over all rows of the table. A label without images in common has no row.
+    Holm's correction runs over the labels of one arm, template and readout: over all rows of the table it
+    would leave nothing to be found in few contents. A label without images in common has no row.
 
     Returns:
         One row per template, readout, arm and label with the columns of ``RECALLS``.
@@ -86,7 +87,8 @@ def compare_labels(
                 found = _accuracies(mine) | _compare(mine, labels, seed)
                 rows.append(row | {"label": label} | found)
     table = pd.DataFrame(rows, columns=RECALLS)
-    return table.assign(p_holm=holm(table["p"]))
+    families = table.groupby([*QUESTION, "arm"], sort=False)["p"]
+    return table.assign(p_holm=families.transform(lambda p: holm(p.to_numpy())))
 
 
 def template_gap(answers: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
