@@ -15,7 +15,9 @@ from eyechart.corpora.drawn import choices
 from eyechart.errors import EyechartError
 from eyechart.exam.content import content_scenes, examine_content
 from eyechart.exam.content_free import content_free, mean_colour
+from eyechart.exam.forest import Ask
 from eyechart.exam.prompts import prompt_key
+from eyechart.exam.schemes import check_schemes
 from eyechart.exam.shards import COLUMNS
 from eyechart.seeds import seed_of
 from eyechart.subjects.model import ModelSubject
@@ -147,6 +149,22 @@ def test_samples_have_seeds_of_their_own_and_do_not_depend_on_the_batch(internvl
 def test_readouts_that_are_not_wanted_are_not_taken(internvl: ModelSubject) -> None:
     found = tiny.examine(internvl, *dataset(2), readouts=("generate",))
     assert set(found["readout"]) == {"generate"}
+
+
+def test_numbers_that_are_not_finite_name_no_label_and_are_told_before_an_exam() -> None:
+    damaged = tiny.internvl()
+    with torch.no_grad():
+        damaged.model.model.language_model.layers[0].mlp.down_proj.weight[0, 0] = float("nan")
+    table, shown = dataset(2)
+    asked: dict[str, Any] = {"templates": ("main-distortion", "yes-no-is-there"), "new_tokens": 1}
+    found = tiny.examine(damaged, table, shown, **asked).query("readout != 'generate'")
+    assert set(found["readout"]) == {"choose", "yes-no"}
+    assert set(found["status"]) == {"unparsed"}
+    assert found["predicted"].isna().all()
+    question = questions(load_templates("main-distortion"), tiny.LABELS)[0].text
+    ask = Ask(damaged.prompt(question, SIZE), (damaged.answer_ids(question, "blur", SIZE),), False)
+    with pytest.raises(EyechartError, match="in float32 are not finite"):
+        check_schemes(damaged, shown[0], [ask])
 
 
 def test_content_free_is_the_mean_colour() -> None:

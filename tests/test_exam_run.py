@@ -21,6 +21,7 @@ from forked import ended, pair, started
 from eyechart.dataset import Dataset, DatasetConfig, build_dataset
 from eyechart.exam.alone import asked_alone
 from eyechart.exam.blocks import blocks
+from eyechart.exam.config import READOUTS, Readout
 from eyechart.exam.content_free import colour_of, mean_colour
 from eyechart.exam.examiner import Examiner
 from eyechart.exam.shards import finished, write_answers
@@ -151,3 +152,20 @@ def test_what_ends_one_process_ends_the_other(how: str, told: str, tmp_path: Pat
         process.join(60)
         assert not process.is_alive()
     assert told in (tmp_path / "0.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("readout", READOUTS)
+def test_images_are_asked_alone_by_a_single_readout(
+    readout: Readout, internvl: ModelSubject, dataset: Dataset, tmp_path: Path
+) -> None:
+    config = sit_exam.CONFIG.model_copy(update={"readouts": (readout,)})
+    table = dataset.table("test").iloc[:4]
+    images = dataset.images("test", table["image_id"])
+    examiner = Examiner(internvl, "base", dataset.labels, config, mean_colour(images[0]), 0)
+    rows = [row for i in range(4) for row in examiner.answer(table.iloc[i : i + 1], images[i : i + 1])]
+    write_answers(Run(tmp_path), "base", pd.DataFrame(rows))
+    load = partial(dataset.images, "test")
+    found = asked_alone(Run(tmp_path), "base", examiner, table, load)
+    assert found["images"] == 4
+    assert bool(found["texts"]) == (readout == "generate")
+    assert bool(found["choices"]) == (readout != "generate")

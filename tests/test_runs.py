@@ -49,6 +49,15 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
         Run.open(tmp_path)
 
 
+def test_a_run_killed_at_its_very_start_is_taken_up(tmp_path: Path) -> None:
+    (tmp_path / ".config.yaml.4711.partial").write_text("seed:")
+    run = Run.create(tmp_path, CONFIG)
+    assert run.config == CONFIG
+    (tmp_path / "provenance.json").unlink()
+    Run.create(tmp_path, CONFIG)
+    assert run.has("provenance.json")
+
+
 def test_arms_are_safe_names_in_the_order_of_the_study(tmp_path: Path) -> None:
     run = Run(tmp_path)
     for name in ("zoom", "all", "vision+projector", "base"):

@@ -69,8 +69,10 @@ class Run:
         run = cls(path)
         if run.has("config.yaml"):
             run._same_config(config)
+            if not run.has("provenance.json"):  # killed between the two files
+                run.write_json(provenance(), "provenance.json")
             return run
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        if path.is_file() or (path.is_dir() and any(not _left(entry) for entry in path.iterdir())):
             raise EyechartError(f"{path} holds something that is not a run", "name a new or empty folder")
         with writing(path / "config.yaml") as partial:
             partial.write_text(
@@ -201,6 +203,11 @@ class Run:
             }
             before = self.read_json("timings.json") if self.has("timings.json") else []
             self.write_json([*before, entry], "timings.json")
+
+
+def _left(entry: Path) -> bool:
+    """Say whether a file is what a killed process left of one that it was writing, see :func:`writing`."""
+    return entry.name.startswith(".") and entry.name.endswith(".partial")
 
 
 def _shards(folder: Path) -> pd.DataFrame:

@@ -33,3 +33,8 @@ def settings(kind: Any, given: Mapping[str, Any], command: str) -> Any:
 def option(name: str) -> str:
     """Return an option's name on the command line."""
     return f"--{'max_' if name == 'new_tokens' else ''}{name}".replace("_", "-")
+
+
+def names_of(listed: str | None) -> list[str] | None:
+    """Return names that are separated by commas, blanks around them or not; None where none are given."""
+    return [name.strip() for name in listed.split(",")] if listed else None

@@ -37,7 +37,7 @@ class StudyConfig(BaseModel):
     arms: tuple[str, ...] = ARMS
     seed: int = 0
     dataset: DatasetConfig = DatasetConfig(test_contents=12)
-    exam: ExamConfig = ExamConfig()
+    exam: ExamConfig = ExamConfig(new_tokens=6)  # enough for the words of its wordings
     tune: TuneConfig = TuneConfig()
     inside: InsideConfig = InsideConfig()
     inside_arms: tuple[str, ...] = ("base", "vision+projector")

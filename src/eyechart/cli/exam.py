@@ -9,7 +9,7 @@ import typer
 
 from eyechart.cli.subjects import takes_load_options
 from eyechart.errors import EyechartError
-from eyechart.settings import option, settings
+from eyechart.settings import names_of, option, settings
 from eyechart.subjects.capabilities import is_endpoint, is_zero_shot
 from eyechart.subjects.options import LoadOptions
 
@@ -56,7 +56,7 @@ def exam(
         float | None, typer.Option(rich_help_panel=_OPEN, help="Of the samples; 0.7 by default.")
     ] = None,
     max_new_tokens: Annotated[
-        int | None, typer.Option(rich_help_panel=_OPEN, help="Longest text, in tokens; 6 by default.")
+        int | None, typer.Option(rich_help_panel=_OPEN, help="Longest text, in tokens; 16 by default.")
     ] = None,
     batch: Annotated[
         int | None, typer.Option(rich_help_panel=_OPEN, help="Most images at a time; 32 by default.")
@@ -106,8 +106,8 @@ def exam(
     compared with the image.
     """
     asked = {
-        "templates": templates.split(",") if templates else None,
-        "readouts": readouts.split(",") if readouts else None,
+        "templates": names_of(templates),
+        "readouts": names_of(readouts),
         "orders": orders,
         "repeats": repeats,
         "temperature": temperature,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from eyechart.cli.subjects import Name, takes_load_options
-from eyechart.settings import settings
+from eyechart.settings import names_of, settings
 from eyechart.subjects.options import LoadOptions
 
 Data = Annotated[Path, typer.Argument(help="A dataset's folder (see eyechart dataset build).")]
@@ -61,8 +61,8 @@ def exam(
     from eyechart.plan.tables import plan_text
 
     asked = {
-        "templates": templates.split(",") if templates else None,
-        "readouts": readouts.split(",") if readouts else None,
+        "templates": names_of(templates),
+        "readouts": names_of(readouts),
         "orders": orders,
         "repeats": repeats,
         "new_tokens": max_new_tokens,

@@ -78,7 +78,7 @@ def score(
     over processes.
     """
     asked = {
-        "templates": tuple(templates.split(",")) if templates else None,
+        "templates": tuple(name.strip() for name in templates.split(",")) if templates else None,
         "images": images,
         "repeats": repeats,
         "temperature": temperature,

@@ -41,9 +41,9 @@ def asked_alone(
     again: list[dict[str, Any]] = []
     for i, image in enumerate(load(few["image_id"].tolist())):
         again += examiner.answer(few.iloc[i : i + 1], [image])
-    alone = pd.DataFrame(again)[[*_KEYS, "text", "predicted", "logp"]]
-    wanted = [("image_id", "in", few["image_id"].tolist())]
     columns = [*_KEYS, "text", "predicted", "logp"]
+    alone = pd.DataFrame(again).reindex(columns=columns)  # texts alone have no likelihoods
+    wanted = [("image_id", "in", few["image_id"].tolist())]
     kept = pd.read_parquet(run.path / "arms" / arm / "answers", filters=wanted, columns=columns)
     both = alone[alone["repeat"] == 0].merge(kept, on=_KEYS, suffixes=("", "_kept"), validate="1:1")
     texts, choices = both[both["readout"] == "generate"], both[both["readout"] != "generate"]

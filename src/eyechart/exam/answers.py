@@ -17,7 +17,7 @@ Scores = NDArray[np.float64]
 
 
 def chosen(item: Item, reading: Readings, prior: Scores, labels: Sequence[str]) -> Iterator[Row]:
-    """Yield, for each image, the label whose full answer is the likeliest.
+    """Yield, for each image, the label whose full answer is the likeliest; none where a number is not finite.
 
     Args:
         item: what was asked.
@@ -26,9 +26,9 @@ def chosen(item: Item, reading: Readings, prior: Scores, labels: Sequence[str]) 
         labels: the exam's labels.
     """
     mean = reading.logp / reading.lengths
-    for row, best in enumerate(reading.logp.argmax(1)):
+    for row in range(len(reading.logp)):
         scores = {"logp": reading.logp[row], "logp_mean": mean[row], "logp_first": reading.first[row]}
-        found = _named(item.questions[0], labels[best], "label") | scores
+        found = _named(item.questions[0], *_likeliest(reading.logp[row], labels)) | scores
         yield {"readout": "choose", "repeat": 0, "text": "", "logp_prior": prior} | found
 
 
@@ -60,7 +60,8 @@ def written(
 
 
 def judged(readings: Sequence[Readings], priors: Sequence[Scores], labels: Sequence[str]) -> Iterator[Row]:
-    """Yield, for each image, log p(yes) - log p(no) of each label; the label with the largest is named.
+    """Yield, for each image, log p(yes) - log p(no) of each label; the label with the largest is named,
+    and none where a number is not finite.
 
     Args:
         readings: what the question about each label gave; its first answer is yes, its second no.
@@ -69,9 +70,18 @@ def judged(readings: Sequence[Readings], priors: Sequence[Scores], labels: Seque
     """
     odds = np.stack([reading.logp[:, 0] - reading.logp[:, 1] for reading in readings], 1)
     prior = np.array([own[0] - own[1] for own in priors])
-    for row, best in enumerate(odds.argmax(1)):
-        found = {"logp": odds[row], "logp_prior": prior, "predicted": labels[best], "status": "label"}
+    for own in odds:
+        label, status = _likeliest(own, labels)
+        found = {"logp": own, "logp_prior": prior, "predicted": label, "status": status}
         yield {"readout": YES_NO, "repeat": 0, "text": ""} | found
+
+
+def _likeliest(scores: Scores, labels: Sequence[str]) -> tuple[str | None, str]:
+    """Return the label with the largest score and the answer's status; no label where a score is not finite.
+
+    NaN counts as the largest number for ``argmax``: it would name a label for no reason.
+    """
+    return (labels[int(scores.argmax())], "label") if np.isfinite(scores).all() else (None, "unparsed")
 
 
 def _named(question: Question, label: str | None, status: str) -> Row:

@@ -20,7 +20,7 @@ class ExamConfig(BaseModel):
         orders: how many orders of the options are asked of templates that list them.
         repeats: sampled texts beside the greedy one.
         temperature: of the samples.
-        new_tokens: longest text, in tokens.
+        new_tokens: longest text, in tokens; a sentence or an object of JSON takes more than one word does.
         batch: most images at a time.
         block: images that are answered, stored and forgotten together.
     """
@@ -32,6 +32,6 @@ class ExamConfig(BaseModel):
     orders: PositiveInt = 1
     repeats: int = Field(0, ge=0)
     temperature: float = Field(0.7, gt=0, allow_inf_nan=False)
-    new_tokens: PositiveInt = 6
+    new_tokens: PositiveInt = 16
     batch: PositiveInt = 32
     block: PositiveInt = 64

@@ -73,8 +73,8 @@ class Examiner:
             Rows with columns of ``eyechart.exam.shards.COLUMNS``, item by item.
         """
         size = (images[0].shape[0], images[0].shape[1])
-        priors = self._prior(size)
         began = time.perf_counter()
+        priors = self._prior(size)
         seeds = [self._seeds_of(item, table["image_id"].tolist()) for item in self.items]
         readings = self._read(images, size, seeds)
         shown = table[IMAGE_COLUMNS].to_dict("records")

@@ -48,6 +48,9 @@ def check_schemes(subject: ModelSubject, image: Pixels, asks: Sequence[Ask]) -> 
         subject: the model.
         image: one image of the exam, uint8 HWC RGB.
         asks: questions of the exam, rendered for its size.
+
+    Raises:
+        EyechartError: the model gives numbers that are not finite.
     """
     some = [replace(ask, candidates=_spread(ask.candidates)) for ask in (asks[0], asks[-1])[: len(asks)]]
     whole = subject.model.dtype.itemsize == 4
@@ -55,6 +58,7 @@ def check_schemes(subject: ModelSubject, image: Pixels, asks: Sequence[Ask]) -> 
     tolerance = TOLERANCE if whole else TOLERANCE_16_BIT * longest
     exact = ModelSubject(subject.name, subject.model, subject.processor)
     right = read(exact, [image], some, _TEXT, scheme="plain")
+    _refuse_not_finite(subject, right)
     refused: dict[str, str] = {}
     for scheme in get_args(Scheme)[:-1]:
         try:
@@ -67,6 +71,16 @@ def check_schemes(subject: ModelSubject, image: Pixels, asks: Sequence[Ask]) -> 
             return Checked(scheme, apart, tolerance, refused)
         refused[scheme] = f"log-likelihoods differ by {apart:.1e}"
     return Checked("plain", 0.0, tolerance, refused)
+
+
+def _refuse_not_finite(subject: ModelSubject, readings: Sequence[Readings]) -> None:
+    """Say so where the model's own way gives NaN or infinity: no answer would mean anything."""
+    if not all(np.isfinite(part).all() for one in readings for part in (one.logp, one.entropy)):
+        dtype = str(subject.model.dtype).removeprefix("torch.")
+        raise EyechartError(
+            f"the likelihoods of {subject.name} in {dtype} are not finite",
+            "load it with --dtype bfloat16 or float32, whose range is wide enough, or mend its weights",
+        )
 
 
 def _spread(candidates: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:

@@ -127,6 +127,7 @@ def _grids(inputs: Inputs, tables: Tables, *, linked: bool) -> dict[str, Any]:
         series = enumerate(all_series(inputs)) if linked else ()
         places = {(one.arm, one.readout): i for i, one in series}
         grids |= {
+            "wording": views.main_wording(tables),
             "levels": views.level_grids(tables),
             "recalls": views.recall_grids(tables),
             "label_levels": views.label_level_grids(tables, readouts[0]),

@@ -74,14 +74,14 @@ def _temperature(config: dict[str, Any]) -> float:
 
 def _of_answers(answers: pd.DataFrame, labels: tuple[str, ...]) -> Tables:
     pooled = answers.assign(template=answers["template_split"])
-    train = pooled[pooled["template_split"] == "train"]
+    main = main_rows(pooled)
     tables = {
         "exam": exam_table(answers, labels),
         "kinds": exam_table(pooled, labels),
-        "levels": by_level(train),
-        "recalls": by_label(train, labels),
-        "label_levels": _label_levels(train),
-        "confusion": _confusions(train, labels),
+        "levels": by_level(main),
+        "recalls": by_label(main, labels),
+        "label_levels": _label_levels(main),
+        "confusion": _confusions(main, labels),
         "gap": template_gap(answers),
         "agreement": agreement(answers),
         "status": _status(answers),
@@ -93,11 +93,16 @@ def _of_answers(answers: pd.DataFrame, labels: tuple[str, ...]) -> Tables:
 
 
 def _decisive(answers: pd.DataFrame) -> pd.DataFrame:
-    """Return the answers to the first train template by the readout that decides: one family of tests."""
-    train = answers[
-        (answers["template_split"] == "train") & (answers["readout"] == decisive_readout(answers))
-    ]
-    return train[train["template"] == train["template"].iloc[0]] if len(train) else train
+    """Return the answers to the first main template by the readout that decides: one family of tests."""
+    main = main_rows(answers[answers["readout"] == decisive_readout(answers)])
+    first: pd.DataFrame = main[main["template"] == main["template"].iloc[0]]
+    return first
+
+
+def main_rows(answers: pd.DataFrame) -> pd.DataFrame:
+    """Return the answers that the main numbers are of: to train wordings, or to all where there is none."""
+    train = answers[answers["template_split"] == "train"]
+    return train if len(train) else answers
 
 
 def decisive_readout(answers: pd.DataFrame) -> str:
@@ -105,21 +110,22 @@ def decisive_readout(answers: pd.DataFrame) -> str:
     return next(name for name in READOUTS if name in set(answers["readout"]))
 
 
-def _label_levels(train: pd.DataFrame) -> pd.DataFrame:
+def _label_levels(main: pd.DataFrame) -> pd.DataFrame:
     """Return accuracy per arm, readout, label and level."""
     parts = [
-        accuracy_by(part, "level").assign(label=label) for label, part in train.groupby("label", sort=False)
+        accuracy_by(part, "level").assign(label=label) for label, part in main.groupby("label", sort=False)
     ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _confusions(train: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
+def _confusions(main: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
     """Return counts per arm, readout, true and predicted label, one row each."""
     parts = []
-    for (arm, readout), part in train.groupby(["arm", "readout"], sort=False):
+    for (arm, readout), part in main.groupby(["arm", "readout"], sort=False):
         counts = confusion(part, labels).reset_index().melt("label", var_name="predicted", value_name="n")
         parts.append(counts.assign(arm=str(arm), readout=str(readout)))
-    return pd.concat(parts, ignore_index=True)
+    columns = ["label", "predicted", "n", "arm", "readout"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
 def _status(answers: pd.DataFrame) -> pd.DataFrame:
@@ -135,12 +141,12 @@ def _as_answers(baselines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _versus_pixels(answers: pd.DataFrame, baselines: pd.DataFrame, labels: tuple[str, ...]) -> pd.DataFrame:
-    """Compare every arm with the pixel statistics on the same images, for each train template and readout."""
+    """Compare every arm with the pixel statistics on the same images, for each main template and readout."""
     pixels = baselines[baselines["baseline"] == PIXELS].assign(arm=PIXELS)
-    train = answers[answers["template_split"] == "train"]
-    questions = train[["template", "template_split", "readout"]].drop_duplicates()
+    main = main_rows(answers)
+    questions = main[["template", "template_split", "readout"]].drop_duplicates()
     columns = ["image_id", "content", "label", "predicted", "arm", *questions.columns]
-    both = pd.concat([train[columns], pixels.merge(questions, how="cross")[columns]], ignore_index=True)
+    both = pd.concat([main[columns], pixels.merge(questions, how="cross")[columns]], ignore_index=True)
     return compare_arms(both, labels, base=PIXELS)
 
 

@@ -77,6 +77,12 @@ def _trained(row: dict[str, Any]) -> tuple[Cell, Cell]:
     return Cell(duration(row["seconds"])), Cell(f"{number}\n{'proved' if ok else 'NOT AS ASKED'}")
 
 
+def main_wording(tables: Tables) -> str:
+    """Return which wordings the tables by level and label are of (``tables.main_rows``)."""
+    train = "train" in set(tables["kinds"]["template_split"])
+    return "Train wording." if train else "Held-out wordings: no train wording was asked."
+
+
 def level_grids(tables: Tables) -> list[Grid]:
     """Return accuracy by arm and level, one table per readout."""
     levels = tables["levels"].assign(level=tables["levels"]["level"].map(str))
