@@ -17,7 +17,7 @@ from transformers import LlavaConfig
 from eyechart.dataset import DatasetConfig, build_dataset
 from eyechart.plan.lengths import unloaded
 from eyechart.plan.tables import told
-from eyechart.plan.tune import SPLIT, Shown, memory_of
+from eyechart.plan.tune import Shown, memory_of
 from eyechart.subjects.memory import weights_need
 from eyechart.subjects.options import LoadOptions
 from eyechart.templates import load_templates
@@ -64,7 +64,7 @@ def main() -> None:
             shell = unloaded(str(Path(folder) / "llava-1.5-7b"), one.load)
             weights = float(weights_need(shell.model, one.load).total)
             lesson, chosen = Shown.of(shell, dataset, question), arm(one.train)
-            settings, images = chosen.settings(one.config), len(dataset.table(SPLIT))
+            settings, images = chosen.settings(one.config), DatasetConfig().train_images
             memory, beside, _ = memory_of(lesson, weights, images, chosen, settings, one.gpus)
             parts = ", ".join(f"{name} {told(value, 'bytes')}" for name, value in memory.items() if value)
             whole = told(sum(memory.values()), "bytes")

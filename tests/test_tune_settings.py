@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,15 @@ from transformers import (  # noqa: E402
     LlavaNextProcessor,
 )
 
+from eyechart.arms import lesson_of  # noqa: E402
+from eyechart.dataset import DatasetConfig, build_dataset  # noqa: E402
 from eyechart.errors import EyechartError  # noqa: E402
+from eyechart.plan.tune import Shown as Planned  # noqa: E402
 from eyechart.seeds import rng  # noqa: E402
 from eyechart.subjects.components import components  # noqa: E402
 from eyechart.subjects.model import ModelSubject  # noqa: E402
 from eyechart.subjects.nano.assemble import CHAT_TEMPLATE, IMAGE_TOKEN  # noqa: E402
+from eyechart.subjects.options import LoadOptions  # noqa: E402
 from eyechart.tune.arms import arm  # noqa: E402
 from eyechart.tune.batches import held_out  # noqa: E402
 from eyechart.tune.config import TuneConfig, tune_config  # noqa: E402
@@ -229,3 +234,15 @@ def test_impossible_settings_are_told() -> None:
     with pytest.raises(EyechartError, match="stpes"):
         tune_config({"stpes": 1})
     assert tune_config({"constraints": {"alignment": 0.0}}).constraints == {}
+
+
+def test_what_cannot_train_is_told(internvl: ModelSubject, tmp_path: Path) -> None:
+    config = DatasetConfig(name="bare", train_images=0, test_contents=2, levels=(3,))
+    bare = build_dataset(config, tmp_path)
+    with pytest.raises(EyechartError, match="no train images"):
+        lesson_of(bare)
+    with pytest.raises(EyechartError, match="no train images"):
+        Planned.of(internvl, bare, "What is it?")
+    with pytest.raises(EyechartError, match="float16 cannot be tuned"):
+        LoadOptions(dtype="float16").refuse_tuning()
+    LoadOptions(dtype="bfloat16").refuse_tuning()

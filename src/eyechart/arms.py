@@ -52,8 +52,14 @@ def train_templates(labels: tuple[str, ...], count: int) -> dict[str, str]:
 
 
 def lesson_of(dataset: Dataset, templates: int = 1) -> Lesson:
-    """Return the train split as what an arm is trained on, asked in the words of so many train templates."""
+    """Return the train split as what an arm is trained on, asked in the words of so many train templates.
+
+    Raises:
+        EyechartError: there are no train images, or not so many templates.
+    """
     labels, table = dataset.labels, dataset.table("train")
+    if not len(table):
+        raise EyechartError("the dataset has no train images", "build it with some: --train-images N")
     pixels = 3 * int((table["height"] * table["width"]).sum())
     held = pixels <= _IN_MEMORY
     return Lesson(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from eyechart.dataset import Dataset
+from eyechart.errors import EyechartError
 from eyechart.plan.activations import kept_of_image, kept_of_text
 from eyechart.plan.calibrate import Load, speeds
 from eyechart.plan.exam import memory_name, program, told_speed
@@ -143,8 +144,14 @@ class Shown:
 
     @classmethod
     def of(cls, subject: ModelSubject, dataset: Dataset, question: str) -> Shown:
-        """Return what a subject is shown of an image of the middle size, with the longest answer."""
+        """Return what a subject is shown of an image of the middle size, with the longest answer.
+
+        Raises:
+            EyechartError: there are no train images.
+        """
         table = dataset.table(SPLIT)
+        if not len(table):
+            raise EyechartError("the dataset has no train images", "build it with some: --train-images N")
         size = (int(table["height"].median()), int(table["width"].median()))
         prompt = subject.prompt(question, size)
         longest = max(len(subject.answer_ids(question, label, size)) for label in dataset.labels)

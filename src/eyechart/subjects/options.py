@@ -97,6 +97,8 @@ class LoadOptions:
                 f"weights quantised to {self.quantize} cannot be tuned",
                 "leave out --quantize; --dtype bfloat16 halves the memory of float32",
             )
+        if self.dtype == "float16":  # gradients of a float16 model soon leave its range
+            raise EyechartError("weights in float16 cannot be tuned", "--dtype bfloat16 has the range for it")
 
 
 def _template(told: str) -> str:

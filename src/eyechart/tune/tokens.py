@@ -68,11 +68,12 @@ def from_features(subject: ModelSubject, features: torch.Tensor) -> Tokens:
 
 
 def fixed(subject: ModelSubject, features: torch.Tensor) -> Tokens:
-    """Return the visual tokens of a vision path that nothing trains: projected once."""
+    """Return the visual tokens of a vision path that nothing trains: projected once, kept off the GPU."""
     import torch
 
     project, count = from_features(subject, features), len(features)
     with torch.no_grad(), subject.precision():
-        parts = [project(np.arange(i, min(i + _AT_ONCE, count))).float() for i in range(0, count, _AT_ONCE)]
+        starts = range(0, count, _AT_ONCE)
+        parts = [project(np.arange(i, min(i + _AT_ONCE, count))).float().cpu() for i in starts]
     tokens = torch.cat(parts)
-    return lambda rows: tokens[rows]
+    return lambda rows: tokens[rows].to(subject.device)
