@@ -70,7 +70,8 @@ def accuracy_by(answers: pd.DataFrame, column: str, seed: int = 0) -> pd.DataFra
             | {"n": len(part), "contents": part["content"].nunique()}
             | {"accuracy": found.value, "low": found.low, "high": found.high}
         )
-    return pd.DataFrame(rows).sort_values(column, kind="stable", ignore_index=True)
+    table = pd.DataFrame(rows, columns=[*keys, "n", "contents", "accuracy", "low", "high"])
+    return table.sort_values(column, kind="stable", ignore_index=True)
 
 
 def by_label(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd.DataFrame:

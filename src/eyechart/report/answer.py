@@ -53,10 +53,13 @@ _CLOSED = ("Nothing of this subject can be had but its answers; an open model ca
 
 def _sees(inputs: Inputs, tables: Tables) -> Answer:
     question = "Does it see distortions?"
+    kinds = tables.get("kinds")
+    train = kinds is None or "train" in set(kinds["template_split"])
+    wording = "train" if train else "held-out"
     rows = {
         name: row
         for name in READOUTS
-        if (row := pick(tables.get("kinds"), arm="base", template_split="train", readout=name))
+        if (row := pick(kinds, arm="base", template_split=wording, readout=name))
     }
     if len(rows) > 1:
         rows.pop("yes-no", None)  # has a section of its own
@@ -76,6 +79,8 @@ def _sees(inputs: Inputs, tables: Tables) -> Answer:
     reasons += (
         _against_pixels(tables, decisive) + _per_label(tables, decisive, chance) + _strength(tables, decisive)
     )
+    if not train:
+        reasons.append("No train wording was asked: all this is of the held-out ones.")
     return Answer(question, _sees_verdict(set(places.values())), tuple(reasons))
 
 
@@ -151,7 +156,8 @@ def _repairs(inputs: Inputs, tables: Tables) -> Answer:
     }
     helped = [arm for arm, gain in gains.items() if gain.low > 0 and rows[arm]["balanced_p_holm"] < ALPHA]
     told = {
-        arm: f"{arm}: {points(gain)} balanced accuracy on the train template; {_gained(gain, rows[arm])}."
+        arm: f"{arm}: {points(gain)} balanced accuracy on the {rows[arm]['template_split']} template; "
+        f"{_gained(gain, rows[arm])}."
         for arm, gain in gains.items()
     }
     if not helped:
