@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
 import score_fixture as world
+from run_fixture import make_run
 
 from eyechart.quality.tables import score_tables
+from eyechart.report import build_report
 from eyechart.report.page import Section
 from eyechart.report.quality_part import quality
 from eyechart.report.render import environment
@@ -55,6 +60,54 @@ def test_a_bias_against_the_stand_in_is_told_and_not_held_against_the_subject() 
     told, reasons = scores_trusted(tables("stand-in", bias=True))
     assert "biased" not in told
     assert any("whose own bias by distortion is in this" in reason for reason in reasons)
+
+
+def rescored(wanted: pd.DataFrame, scored: pd.DataFrame) -> Tables:
+    """Return the tables of one untuned arm."""
+    shares = {f"train_{readout}": [0.1] for readout in ("choose", "generate", "yes-no")}
+    return score_tables(scored, wanted) | {"arms": pd.DataFrame({"arm": ["base"], **shares})}
+
+
+def test_a_bias_against_the_stand_in_of_other_images_is_no_bias_against_opinion() -> None:
+    wanted = world.targets(contents=20)
+    made = wanted.index % 16 >= 12
+    wanted.loc[~made, "corpus"], wanted.loc[made, "target_kind"] = "kadid10k", "stand-in"
+    scored = world.scores(wanted)
+    scored.loc[
+        scored["image_id"].isin(wanted.loc[made & (wanted["label"] == "blur"), "image_id"]), "score"
+    ] += 0.3
+    found = rescored(wanted, scored)
+    table = found["score_bias"]
+    assert (table.loc[table["target_kind"] == "stand-in", "p_holm"] < 0.05).any()
+    told, reasons = scores_trusted(found)
+    assert told == "They follow quality; no fault found"
+    assert "No bias by distortion beyond doubt, of 4 kinds." in reasons
+
+
+def test_too_few_contents_for_any_bias_are_said_to_be_too_few() -> None:
+    wanted = world.targets(contents=4, images=20)
+    _, reasons = scores_trusted(rescored(wanted, world.scores(wanted, bias=BLUR, noise=0.05)))
+    assert "Too few contents to tell a bias by distortion: at most 4." in reasons
+
+
+def test_two_scored_corpora_are_reported(tmp_path: Path) -> None:
+    run = make_run(tmp_path, ("base",), inside=False, contents=3)
+    world.add_scores(run, kind="opinion")
+    wanted = run.read_table("targets.parquet")
+    wanted["corpus"] = ["live" if i % 3 else "kadid10k" for i in range(len(wanted))]
+    run.write_table(wanted, "targets.parquet")
+    page = build_report(run.path).read_text(encoding="utf-8")
+    assert "against opinion scores (live, " in page
+    assert "all corpora" in page
+
+
+def test_images_without_any_score_are_reported() -> None:
+    wanted = world.targets()
+    found = rescored(wanted, world.scores(wanted).assign(score=np.nan))
+    assert scores_trusted(found)[0].startswith("Cannot tell")
+    part = quality(found, ("base",))
+    assert part is not None
+    assert "images got no score" in part.lead
 
 
 def test_nothing_asked_is_said_with_the_command() -> None:

@@ -137,6 +137,20 @@ def test_corpora_are_averaged_and_not_pooled() -> None:
     assert both["srcc"] == pytest.approx((one["srcc"] + two["srcc"]) / 2)
     assert both["srcc"] > 0.7
     assert both["n"] == len(wanted)
+    assert both["contents"] == wanted["content"].nunique()  # each is in both corpora
+
+
+def test_scores_that_know_nothing_have_no_plcc_beyond_chance() -> None:
+    found = []
+    for seed in range(30):
+        wanted = world.targets(contents=12, images=10, seed=seed)
+        scored = world.scores(wanted, templates=("one",), seed=seed)
+        scored["score"] = rng(seed, "blind").normal(0.5, 0.1, len(scored))
+        row = agreement(scored.merge(wanted, on="image_id"), seed)[0].iloc[0]
+        if row["srcc_low"] <= 0 <= row["srcc_high"]:
+            assert np.isnan([row["plcc_low"], row["plcc_high"]]).all()
+        found.append(row["plcc_low"] > 0 or row["plcc_high"] < 0)
+    assert np.mean(found) < 0.2  # 5 % are expected; the curve kept in every resample gives a third
 
 
 def test_changes_are_paired() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import score_fixture as world
+from scipy import stats
 
 from eyechart.quality.bias import bias
 from eyechart.quality.contradiction import CASES, contradictions
@@ -39,6 +40,17 @@ def test_a_bias_that_is_not_there_is_found_in_few_worlds_of_many() -> None:
         table = bias(whole(world.scores(wanted, templates=("one",), seed=seed), wanted), seed)[0]
         found.append((table.loc[table["by"] == "label", "p_holm"] < 0.05).any())
     assert np.mean(found) < 0.15  # 5 % are expected; 0.15 is four standard errors above
+
+
+def test_noise_is_no_bias_where_labels_differ_in_opinion() -> None:
+    found = []
+    for seed in range(30):
+        wanted = world.targets(contents=24, images=8, seed=seed)
+        wanted["target"] += wanted["label"].map({"clean": 0.2, "blur": -0.2}).fillna(0.0)
+        scored = world.scores(wanted, templates=("one",), noise=0.15, seed=seed)
+        table = bias(whole(scored, wanted), seed)[0]
+        found.append((table.loc[table["by"] == "label", "p_holm"] < 0.05).any())
+    assert np.mean(found) < 0.2  # 5 % are expected; opinion for equal score alarms in nearly all
 
 
 def test_bias_changes_are_paired_with_base() -> None:
@@ -117,6 +129,30 @@ def test_names_and_scores_in_order_do_not_contradict() -> None:
     table["named"] = unrelated
     found = contradictions(table, "clean")
     assert ((found["rate_low"] < found["unrelated"]) & (found["unrelated"] < found["rate_high"])).all()
+
+
+def test_no_contradiction_in_few_contents_is_no_proof() -> None:
+    wanted = world.targets(contents=12, images=16)
+    order = wanted["target"].rank(method="first")
+    scored = world.scores(wanted, templates=("one",)).assign(score=order / len(wanted))
+    calls = np.full(len(wanted), "blur", dtype=object)
+    best = order > 0.75 * len(wanted)
+    few = wanted.index[best & wanted["content"].isin(["c000", "c001", "c002", "c003"])][:6]
+    calls[few] = "clean"
+    table = whole(scored, wanted).merge(named(world.answers(wanted, calls)), on=["arm", "image_id"])
+    low = contradictions(table, "clean").set_index("case").loc[CASES[0]]
+    contents = low["contents"]
+    assert (low["n"], low["rate"], low["rate_low"]) == (6, 0, 0)
+    assert low["rate_high"] == pytest.approx(
+        1 - 0.025 ** (1 / contents)
+    )  # Clopper and Pearson, none of so many
+    assert low["rate_high"] > low["unrelated"]
+    calls[best] = "clean"
+    table["named"] = calls
+    low = contradictions(table, "clean").set_index("case").loc[CASES[0]]
+    assert low["contents"] == 12
+    exact = stats.binomtest(0, 12).proportion_ci(0.95, "exact")
+    assert low["rate_high"] == pytest.approx(exact.high)
 
 
 def test_tables_need_no_exam() -> None:

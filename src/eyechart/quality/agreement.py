@@ -4,8 +4,10 @@ SRCC: Spearman's rank correlation. KRCC: Kendall's tau-b. PLCC: Pearson's correl
 mapping (:mod:`eyechart.quality.mapping`), negative where the fitted curve falls, so that scores that run
 against opinion are not flattered. RMSE: after the mapping, on the scale of 0 to 1.
 
-Intervals are by bootstrap over contents. The curve is fitted once: PLCC is at its maximum over the curve's
-parameters, so that fitting it anew in each resample changes the interval in second order only.
+Intervals are by bootstrap over contents. The curve is fitted once: where scores follow opinion, PLCC is at
+its maximum over the curve's parameters, so that fitting it anew in each resample changes the interval in
+second order only. Where they may know nothing of it (the interval of SRCC holds 0), the direction and shape
+of the curve are themselves chance, and resamples that keep them exclude 0 too often: PLCC has no interval.
 """
 
 from __future__ import annotations
@@ -38,11 +40,13 @@ class Agreement:
         facts: corpus, target_kind, n, contents, unscored, mapping (its kind), b1 to b4.
         samples: srcc, plcc, krcc, rmse of the data and of every resample, [1 + resamples, 4].
         mapping: from scores to targets.
+        contents: of the images.
     """
 
     facts: dict[str, Any]
     samples: Floats
     mapping: Mapping
+    contents: frozenset[str]
 
 
 def headline(scores: pd.DataFrame) -> pd.DataFrame:
@@ -69,16 +73,18 @@ def agree(part: pd.DataFrame, drawn: Resamples) -> list[Agreement]:
     for corpus, rows in part[part["target"].notna()].groupby("corpus", sort=False):
         known = rows[rows["score"].notna()]
         told = {"corpus": str(corpus), "target_kind": rows["target_kind"].iloc[0], "n": len(known)}
-        told |= {"contents": known["content"].nunique(), "unscored": len(rows) - len(known)}
+        contents = frozenset(known["content"])
+        told |= {"contents": len(contents), "unscored": len(rows) - len(known)}
         if len(known) < _FEWEST:
             nothing = np.full((len(drawn.weights), len(MEASURES)), np.nan)
-            found.append(Agreement(told | {"mapping": "none"}, nothing, Mapping("none", (np.nan,), True)))
+            none = Mapping("none", (np.nan,), True)
+            found.append(Agreement(told | {"mapping": "none"}, nothing, none, contents))
             continue
         x, y = known["score"].to_numpy(np.float64), known["target"].to_numpy(np.float64)
         mapping = fit(x, y)
         parameters = {f"b{i}": value for i, value in enumerate(mapping.parameters, 1)}
         samples = _samples(x, y, mapping, known["content"], drawn)
-        found.append(Agreement(told | {"mapping": mapping.kind} | parameters, samples, mapping))
+        found.append(Agreement(told | {"mapping": mapping.kind} | parameters, samples, mapping, contents))
     return found
 
 
@@ -93,6 +99,9 @@ def _samples(x: Floats, y: Floats, mapping: Mapping, content: pd.Series[str], dr
         )
 
     srcc, plcc, rmse = drawn.each(content, moments).T
+    _, low, high = drawn.interval(srcc)
+    if low <= 0 <= high:
+        plcc[1:] = np.nan  # see the module's docstring
     tau = Kendall(x, y, drawn.groups_of(content), drawn.weights.shape[1])(drawn.weights)
     return np.stack([srcc, plcc, tau, rmse], axis=1)
 
@@ -136,8 +145,10 @@ def _together(found: list[Agreement]) -> Iterator[Agreement]:
         mine = [one for one in found if one.facts["target_kind"] == kind]
         if len(mine) > 1:
             told: dict[str, Any] = {"corpus": ALL, "target_kind": kind, "mapping": "of each corpus"}
-            told |= {name: sum(one.facts[name] for one in mine) for name in ("n", "contents", "unscored")}
-            yield Agreement(told, np.mean([one.samples for one in mine], axis=0), mine[0].mapping)
+            told |= {name: sum(one.facts[name] for one in mine) for name in ("n", "unscored")}
+            contents = frozenset[str]().union(*(one.contents for one in mine))
+            samples = np.mean([one.samples for one in mine], axis=0)
+            yield Agreement(told | {"contents": len(contents)}, samples, mine[0].mapping, contents)
 
 
 def _changes(

@@ -1,8 +1,10 @@
 """Bias of scores: how far they lie beside what images of one kind should get, and what tuning does to that.
 
-A residual is the score, mapped to the scale of opinion by the fitted curve of its corpus
-(:mod:`eyechart.quality.mapping`), minus the target. Over a whole corpus residuals are 0 on average, so a bias
-is relative: above 0, images of this kind are scored too well beside the others.
+A residual is the score minus what images of equal opinion are scored on average: the curve of
+:mod:`eyechart.quality.mapping`, fitted from target to score in each corpus. The other direction (opinion for
+equal score) would call every noisy score biased where kinds of image differ in mean opinion, since noisy
+scores tell too little of the difference. Over a whole corpus residuals are 0 on average, so a bias is
+relative: above 0, images of this kind are scored too well beside others of equal opinion.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ _FEWEST = 3
 
 
 def residuals(part: pd.DataFrame) -> pd.Series[float]:
-    """Return the residual of each image of one way, by its index; without score or target there is none.
+    """Return the residual of each image of one way, by its index, on the scale of the score (0 to 1).
+
+    Without score or target there is none.
 
     Args:
         part: the scores of one way, with ``score``, ``target`` and ``corpus``.
@@ -33,7 +37,7 @@ def residuals(part: pd.DataFrame) -> pd.Series[float]:
     for _, rows in known.groupby("corpus", sort=False):
         if len(rows) >= _FEWEST:
             x, y = rows["score"].to_numpy(np.float64), rows["target"].to_numpy(np.float64)
-            found.append(pd.Series(fit(x, y)(x) - y, index=rows.index))
+            found.append(pd.Series(x - fit(y, x)(y), index=rows.index))
     whole: pd.Series[float] = pd.concat(found[1:] or found)
     return whole
 
@@ -49,8 +53,8 @@ def bias(scores: pd.DataFrame, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFram
     Returns:
         bias: arm, template, template_split, kind, readout, by ("label", "distortion", "named"), group,
         target_kind, n, contents, bias, bias_low, bias_high (95 % over contents), p (the sign of whole
-        contents swapped) and p_holm (over the groups of one arm, way and ``by``). changes: the same keys,
-        n, and change, change_low, change_high of the residuals of the same images.
+        contents swapped) and p_holm (over the groups of one arm, way, ``by`` and target_kind). changes: the
+        same keys, n, and change, change_low, change_high of the residuals of the same images.
     """
     table, changes = [], []
     base: dict[tuple[str, ...], pd.DataFrame] = {}
@@ -94,5 +98,5 @@ def _corrected(table: pd.DataFrame) -> pd.DataFrame:
     """Add p-values corrected over the groups of one family."""
     if table.empty:
         return table
-    family = table.groupby(["arm", "template", "readout", "by"], sort=False)["p"]
+    family = table.groupby(["arm", "template", "readout", "by", "target_kind"], sort=False)["p"]
     return table.assign(p_holm=family.transform(lambda p: holm(p.to_numpy())))

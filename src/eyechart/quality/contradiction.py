@@ -10,6 +10,10 @@ The rate of the first is among the images named clean, that of the second among 
 scores knew nothing of the names, either rate would be the share of all images in that quarter, about 25 %
 (``unrelated``). A subject that names few images clean cannot do without the second: ``least`` is what even
 scores in perfect order with the names would give.
+
+Resamples of few contents agree too well, and entirely where all images of a case contradict or none does. An
+interval is therefore never narrower than the exact one (Clopper and Pearson, Biometrika 26:404, 1934) of as
+many independent images; where all or none contradict, it is the exact one of as many independent contents.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from eyechart.measures.statistics import cluster_interval
+from eyechart.measures.statistics import Interval, cluster_interval
 from eyechart.quality.agreement import ways
 
 QUARTER = 0.25
@@ -58,8 +62,24 @@ def contradictions(scores: pd.DataFrame, clean: str, seed: int = 0) -> pd.DataFr
 
 def _rate(known: pd.DataFrame, mine: Any, hit: Any, seed: int) -> dict[str, float]:
     content = known["content"].to_numpy()[mine]
-    found = cluster_interval(hit[mine].astype(np.float64), content, seed)
+    found = _interval(hit[mine], content, seed)
     # The other images take as many places in the quarter as they can; the rest is left for these.
     least = max(0.0, hit.sum() - (~mine).sum()) / mine.sum()
     told = {"contents": len(set(content)), "rate": found.value, "rate_low": found.low}
     return told | {"rate_high": found.high, "unrelated": float(hit.mean()), "least": float(least)}
+
+
+def _interval(hit: Any, content: Any, seed: int) -> Interval:
+    """Return the share of hits with its interval, see the module's docstring."""
+    from scipy.stats import binomtest
+
+    drawn = cluster_interval(hit.astype(np.float64), content, seed)
+    if hit.all() or not hit.any():
+        contents = len(set(content))
+        exact = binomtest(contents if hit.all() else 0, contents).proportion_ci(0.95, "exact")
+        return Interval(drawn.value, float(exact.low), float(exact.high))
+    exact = binomtest(int(hit.sum()), len(hit)).proportion_ci(0.95, "exact")
+    # NaN, for one content, stays NaN.
+    return Interval(
+        drawn.value, float(np.minimum(drawn.low, exact.low)), float(np.maximum(drawn.high, exact.high))
+    )

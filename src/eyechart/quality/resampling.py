@@ -62,8 +62,13 @@ class Resamples:
         return np.concatenate(parts)
 
     def interval(self, found: Floats) -> tuple[Floats, Floats, Floats]:
-        """Return value, low and high (95 %) of what :meth:`each` returned; NaN ends for one content."""
+        """Return value, low and high (95 %) of what :meth:`each` returned.
+
+        The ends are NaN for one content, and where no resample has a value.
+        """
         value, groups = found[0], self.weights.shape[1]
         if groups < 2:
             return value, np.full_like(value, np.nan), np.full_like(value, np.nan)
-        return value, *ends(value, found[1:], groups)
+        low, high = ends(value, found[1:], groups)
+        unknown = np.isnan(found[1:]).all(axis=0)
+        return value, np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)

@@ -53,7 +53,8 @@ def scatter_figure(points: pd.DataFrame, rows: Sequence[dict[str, Any]]) -> Draw
 def curve_of(row: dict[str, Any]) -> Mapping:
     """Return the fitted curve that a row of ``score_agreement`` tells."""
     found = [float(row.get(f"b{i}", math.nan)) for i in range(1, 5)]
-    return Mapping(str(row["mapping"]), tuple(one for one in found if not math.isnan(one)), True)
+    known = tuple(one for one in found if not math.isnan(one))
+    return Mapping(str(row["mapping"]), known or (math.nan,), True)  # NaN: too few images for a curve
 
 
 def bias_figure(table: pd.DataFrame, rows: Sequence[dict[str, Any]]) -> Drawn | None:
@@ -82,7 +83,7 @@ def bias_figure(table: pd.DataFrame, rows: Sequence[dict[str, Any]]) -> Drawn | 
         axes.set_yticks(range(len(groups)), groups)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(groups) - 0.4, -0.6)
-        axes.set_xlabel("mapped score minus target")
+        axes.set_xlabel("score minus that of images of equal target")
         axes.grid(axis="x", color=TEXT, alpha=0.12, linewidth=0.5)
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, fontsize=9)
 
@@ -90,7 +91,7 @@ def bias_figure(table: pd.DataFrame, rows: Sequence[dict[str, Any]]) -> Drawn | 
     target = "opinion" if first["target_kind"] == OPINION else "the stand-in (SSIM), not opinion"
     caption = (
         f"Bias by true {by} against {target}, {first['template']}, with 95 % intervals. To the right: scored "
-        "too well beside the others."
+        "too well beside others of equal target."
     )
     return drawn("score-bias", f"Bias of the score: {words}.", caption, (5.0, 1.2 + 0.34 * len(groups)), draw)
 

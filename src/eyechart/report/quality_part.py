@@ -18,8 +18,9 @@ from eyechart.report.views import Grid
 
 _READING = (
     "Scores are 0 (worst) to 1 (best). SRCC and KRCC compare ranks; PLCC and RMSE are taken after a logistic "
-    "curve with four parameters has mapped scores to {target}. A bias is the mean of mapped score minus "
-    "target: above 0, images of this kind are scored too well beside the others."
+    "curve with four parameters has mapped scores to {target}; where SRCC may be 0, PLCC has no interval. A "
+    "bias is the mean of score minus what images of equal {target} are scored: above 0, images of this kind "
+    "are scored too well beside others of equal {target}."
 )
 _STAND_IN = (
     "This dataset has no opinion scores. Scores are held against a {told}. SSIM weighs distortions in its "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from eyechart.quality.agreement import ALL
 from eyechart.quality.pictures import OPINION
 from eyechart.quality.standin import TOLD
 from eyechart.report.figures import best_arm
@@ -32,8 +33,8 @@ def scores_trusted(tables: Tables) -> tuple[str, tuple[str, ...]]:
     against = "opinion scores" if opinion else "the stand-in"
     reasons = [] if opinion else [f"There are no opinion scores here: scores are held against a {TOLD}."]
     reasons.append(
-        f"Untuned, {row['template']}: rank correlation with {against} {shown(srcc)} on {row['n']} images; "
-        f"{_FOLLOWS[follows]}."
+        f"Untuned, {row['template']}: rank correlation with {against} {shown(srcc)} on {row['n']} images "
+        f"of {row['corpus']}; {_FOLLOWS[follows]}."
     )
     found = further(tables, row)
     reasons += [reason for _, reason in found]
@@ -58,11 +59,13 @@ def _verdict(follows: str, flaws: list[str], opinion: bool) -> str:
 
 
 def first_way(tables: Tables, arm: str) -> dict[str, Any] | None:
-    """Return the agreement by the first way that was asked: on the corpus of most images."""
+    """Return the agreement by the first way that was asked: on the single corpus of most images."""
     table = tables.get("score_agreement")
-    if table is None or arm not in set(table["arm"]):
+    if table is None:
         return None
-    mine = table[table["arm"] == arm]
+    mine = table[(table["arm"] == arm) & (table["corpus"] != ALL)]
+    if mine.empty:
+        return None
     first = mine.iloc[0]
     mine = mine[(mine["template"] == first["template"]) & (mine["readout"] == first["readout"])]
     return records(mine.sort_values("n", ascending=False, kind="stable"))[0]
@@ -85,13 +88,16 @@ def _bias(tables: Tables, row: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if "score_bias" not in tables:
         return
     opinion = row["target_kind"] == OPINION
-    mine = [one for one in same_way(tables["score_bias"], row) if one["by"] == "label"]
-    mine = mine or [one for one in same_way(tables["score_bias"], row) if one["by"] == "distortion"]
+    own = [one for one in same_way(tables["score_bias"], row) if one["target_kind"] == row["target_kind"]]
+    mine = [one for one in own if one["by"] == "label"] or [one for one in own if one["by"] == "distortion"]
     beyond = [one for one in mine if one["p_holm"] < ALPHA]
     if len(mine) < 2:
         return
     if not beyond:
-        yield "", f"No bias by distortion beyond doubt, of {len(mine)} kinds."
+        # Swapping the signs of so many contents gives no smaller p than this, before Holm's correction.
+        able = [one for one in mine if len(mine) * 2.0 ** (1 - one["contents"]) < ALPHA]
+        least = f"Too few contents to tell a bias by distortion: at most {max(o['contents'] for o in mine)}."
+        yield "", f"No bias by distortion beyond doubt, of {len(able)} kinds." if able else least
         return
     told = {
         word: [one["group"] for one in beyond if (one["bias"] > 0) == high]
@@ -138,8 +144,9 @@ def _contradictions(tables: Tables, row: dict[str, Any]) -> Iterator[tuple[str, 
         name = one["case"].split(",")[0].capitalize()
         yield (
             flaw,
-            f"{name}, yet scored in the {quarter} quarter of its scores: {rate}; {than} the "
-            f"{percent(one['unrelated'])} of scores that know nothing of the names.",
+            f"{name}, yet scored in the {quarter} quarter of its scores: {rate} of {one['n']} "
+            f"images of {one['contents']} contents; {than} the {percent(one['unrelated'])} of scores that "
+            "know nothing of the names.",
         )
 
 
