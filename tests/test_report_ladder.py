@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
-from run_fixture import STAGES, _geometry, _stages
+from run_fixture import STAGES, _geometry, _stages, make_run
 
+from eyechart.report.figures import best_arm
 from eyechart.report.geometry_part import geometry_part
+from eyechart.report.inputs import read_inputs
 from eyechart.report.ladder_part import ladder_part
 from eyechart.report.ladder_tables import said
-from eyechart.report.tables import Tables
+from eyechart.report.parts import all_parts, looked_into
+from eyechart.report.tables import Tables, build_tables
 
 ARMS = ("base", "all")
 
@@ -68,9 +73,11 @@ def test_the_answers_are_those_to_the_probed_images() -> None:
         "template_split": ["held-out"] * 8 + ["train"] * 8,
     })  # fmt: skip
     probes = pd.DataFrame({"arm": "base", "image_id": ["i0", "i2", "i3", "i3"]})
-    found = said(probes, answers, None)
+    found = said(probes, answers, {})
     assert found[["template", "accuracy", "n", "contents"]].to_numpy().tolist() == [["first", 2 / 3, 3, 2]]
-    assert said(probes, answers, "held")["accuracy"].tolist() == [0.0]
+    assert said(probes, answers, {"base": "held"})["accuracy"].tolist() == [0.0]
+    both = [pd.concat([one, one.assign(arm="all")]) for one in (probes, answers)]
+    assert said(*both, {"base": "held", "all": None})["template"].tolist() == ["held", "first"]
 
 
 def test_the_geometry_tells_the_largest_step_and_what_tuning_moved() -> None:
@@ -93,3 +100,22 @@ def test_the_geometry_tells_the_largest_step_and_what_tuning_moved() -> None:
 def test_nothing_is_shown_where_nothing_was_measured() -> None:
     assert ladder_part({}, ARMS, 0.125, None) is None
     assert geometry_part({}, ARMS) is None
+
+
+def test_the_arm_that_was_looked_into_is_shown_where_another_one_is_the_best(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", arms=("base", "projector", "all"), contents=4)
+    for name in ("stages", "verdict", "probes", "geometry"):
+        (run.arm("all") / f"{name}.parquet").unlink()
+    look = {"settings": {"template": "plain"}}
+    run.write_json(look, "arms/projector/inside.json")
+    inputs = read_inputs(run)
+    found = build_tables(inputs)
+    assert best_arm(found) == "all"
+    parts = all_parts(inputs, found)
+    for name in ("where", "ladder"):
+        assert parts[name].lead.startswith("base: ")
+        assert parts[name].also[0].startswith("projector: ")
+    assert any(line.startswith("all: ") for line in parts["distance"].also)
+    asked = found["said"].drop_duplicates("arm").set_index("arm")["template"]
+    assert asked.to_dict() == {"base": "paper", "projector": "plain"}
+    assert looked_into(found | {"arms": found["arms"].iloc[:0]}, "stages") == ("base", "projector")

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from eyechart.inside.contextual import SENTENCES
-from eyechart.report.figures import COLOURS, TEXT, shares
+from eyechart.report.figures import COLOURS, MARKERS, TEXT, shares
 from eyechart.report.numbers import Number, chance_of, decimal, interval, percent, place, plain, points
 from eyechart.report.part import Drawn, Part, drawn, grid
 from eyechart.report.tables import Tables, pick, records
@@ -58,7 +58,7 @@ def distance_part(tables: Tables, arms: Sequence[str], chance: float) -> Part | 
         *_moved(table),
     ] or ["No arm was measured."]
     contextual = tables.get("contextual")
-    figures = [_figure(table)] + ([_layers(contextual, arms, chance)] if contextual is not None else [])
+    figures = [_figure(table)] + ([_layers(contextual, chance)] if contextual is not None else [])
     folded = [_grid(table, "raw", "", "Raw cosines")]
     folded += [
         _grid(table, kind, pool, f"{kind.capitalize()} cosines, {words}")
@@ -240,16 +240,17 @@ def _figure(table: pd.DataFrame) -> Drawn:
     return drawn("distance", f"Centred cosine per arm: {words}.", caption, (9.0, 3.4), draw)
 
 
-def _layers(table: pd.DataFrame, arms: Sequence[str], chance: float) -> Drawn:
-    """Return how often the own label's state is nearest, by layer of the language model."""
-    mine = table[table["arm"].isin(arms) & (table["measure"] == "centred_argmax")].sort_values("order")
+def _layers(table: pd.DataFrame, chance: float) -> Drawn:
+    """Return how often the own label's state is nearest, by layer of the language model, of every arm."""
+    arms = list(dict.fromkeys(table["arm"]))
+    mine = table[table["measure"] == "centred_argmax"].sort_values("order", kind="stable")
     stages = list(dict.fromkeys(mine["stage"]))
 
     def draw(axes: Any) -> None:
-        for i, arm in enumerate(one for one in arms if one in set(mine["arm"])):
-            part, ink = mine[mine["arm"] == arm], COLOURS[(0, 4)[i]]
+        for i, arm in enumerate(arms):
+            part, ink = mine[mine["arm"] == arm], COLOURS[i % len(COLOURS)]
             where = [stages.index(stage) for stage in part["stage"]]
-            axes.plot(where, part["value"], color=ink, marker="os"[i], label=arm)
+            axes.plot(where, part["value"], color=ink, marker=MARKERS[i % len(MARKERS)], label=arm)
             axes.fill_between(where, part["low"], part["high"], color=ink, alpha=0.15, linewidth=0)
         axes.axhline(chance, color=TEXT, linewidth=0.7, linestyle=(0, (4, 3)))
         axes.set_xticks(range(len(stages)), stages)

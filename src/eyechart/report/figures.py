@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from html import escape
 from typing import Any
 
@@ -190,9 +190,16 @@ def losses_figure(losses: pd.DataFrame) -> str:
     return svg("losses", f"Training loss by step: {words}.", (9.0, 3.2), draw)
 
 
-def best_arm(tables: Tables) -> str:
-    """Return the arm with the highest balanced accuracy on the train templates."""
+def best_arm(tables: Tables, among: Collection[str] | None = None) -> str:
+    """Return the arm with the highest balanced accuracy on the train templates.
+
+    Args:
+        tables: of the report.
+        among: the arms from which it is chosen; None: from all.
+    """
     arms = tables["arms"]
+    if among is not None:
+        arms = arms[arms["arm"].isin(among)]
     if arms.empty:
         return "base"
     known = (f"train_{name}" for name in READOUTS if arms[f"train_{name}"].notna().any())

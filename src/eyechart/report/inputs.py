@@ -35,6 +35,8 @@ class Inputs:
         probes, geometry: the same, of the probes' answers and of the geometry of the stages.
         patching, swap, shapley: the same, of causal patching and of swapped components.
         rungs, verdict: the same, of how much each rung keeps, and of where it is lost.
+        questions: per arm that was looked into, the id of the template whose question was read; None is the
+            first train template.
         random_weights: why the control with random weights was left out; empty where it was not.
         baselines: answers of the baselines.
         set_aside: items left out of the dataset, with the reason.
@@ -69,6 +71,7 @@ class Inputs:
     geometry: pd.DataFrame | None
     rungs: pd.DataFrame | None
     verdict: pd.DataFrame | None
+    questions: dict[str, str | None]
     random_weights: dict[str, Any]
     patching: pd.DataFrame | None
     swap: pd.DataFrame | None
@@ -118,6 +121,9 @@ def read_inputs(run: Run) -> Inputs:
         geometry=_of_arms(run, arms, "geometry.parquet"),
         rungs=_of_arms(run, arms, "rungs.parquet"),
         verdict=_of_arms(run, arms, "verdict.parquet"),
+        questions={
+            arm: look["settings"]["template"] for arm, look in _json_of_arms(run, arms, "inside.json").items()
+        },
         random_weights=_json(run, "controls/random_weights.json", {}),
         patching=_of_arms(run, arms, "patching.parquet"),
         swap=_of_arms(run, arms, "swap.parquet"),

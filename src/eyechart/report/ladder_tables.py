@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from eyechart.measures.statistics import cluster_interval
@@ -22,32 +24,33 @@ def ladder_tables(inputs: Inputs) -> dict[str, pd.DataFrame]:
         if table is not None:
             found[name] = table.sort_values("order", kind="stable", ignore_index=True)
     if inputs.probes is not None and inputs.answers is not None:
-        found["said"] = said(inputs.probes, inputs.answers, inputs.config.get("inside", {}).get("template"))
+        found["said"] = said(inputs.probes, inputs.answers, inputs.questions)
     return found
 
 
-def said(probes: pd.DataFrame, answers: pd.DataFrame, template: str | None) -> pd.DataFrame:
+def said(probes: pd.DataFrame, answers: pd.DataFrame, templates: Mapping[str, str | None]) -> pd.DataFrame:
     """Return how often each arm names the label itself, on the images that were probed.
 
     Args:
         probes: arm and image_id.
         answers: of the exam.
-        template: id of the template whose question the states were read with; None is the first train
-            template.
+        templates: by arm the id of the template whose question the states were read with; None, or an arm
+            that is absent, is the first train template.
 
     Returns:
         One row an arm and readout (``choose``, ``generate``): arm, readout, template, accuracy with its 95 %
         interval by content (low, high), n, contents.
     """
     train = answers[answers["template_split"] == "train"]
-    if template is None and len(train):
-        template = str(train["template"].iloc[0])
-    asked = answers[(answers["template"] == template) & answers["readout"].isin(SAID)]
+    first = str(train["template"].iloc[0]) if len(train) else None
+    template = answers["arm"].map(lambda arm: templates.get(arm) or first)
+    asked = answers[(answers["template"].astype(str) == template) & answers["readout"].isin(SAID)]
     mine = asked.merge(probes[["arm", "image_id"]].drop_duplicates())
     rows = []
     for (arm, readout), part in mine.groupby(["arm", "readout"], sort=False):
         level = cluster_interval(part["correct"].astype(float), part["content"].astype(str), 0)
-        row = {"arm": arm, "readout": readout, "template": template, "accuracy": level.value}
+        row = {"arm": arm, "readout": readout, "template": str(part["template"].iloc[0])}
+        row |= {"accuracy": level.value}
         row |= {"low": level.low, "high": level.high, "n": len(part), "contents": part["content"].nunique()}
         rows.append(row)
     columns = ["arm", "readout", "template", "accuracy", "low", "high", "n", "contents"]

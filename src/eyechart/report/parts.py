@@ -51,6 +51,7 @@ def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
     """Return the sections that the tables allow, in their order: name to part."""
     best = best_arm(tables)
     arms = tuple(dict.fromkeys(arm for arm in ("base", best) if arm in inputs.arms))
+    looked = looked_into(tables, "verdict", "stages", "lens", "geometry", "patching")
     found = {"quality": quality(tables, arms), "asked": asked(inputs.exams, arms)}
     if "kinds" in tables:
         found = {
@@ -61,14 +62,26 @@ def all_parts(inputs: Inputs, tables: Tables) -> dict[str, Part]:
             "calibration": believing(tables, arms),
             "yes-no": yes_no(tables, arms),
         } | found
-    found = {"patching": patching_part(tables, arms), "swap": swap_part(tables, arms)} | found
+    found = {"patching": patching_part(tables, looked), "swap": swap_part(tables, arms)} | found
     chance = 1 / max(1, len(inputs.labels))
     found |= {
-        "distance": distance_part(tables, arms, chance),
+        "distance": distance_part(tables, looked_into(tables, "distance"), chance),
         "maps": map_part(inputs.maps, arms),
-        "lens": lens_part(tables, arms, chance),
-        "where": where_part(tables, arms),
-        "ladder": ladder_part(tables, arms, chance, inputs.random_weights.get("skipped")),
-        "geometry": geometry_part(tables, arms),
+        "lens": lens_part(tables, looked, chance),
+        "where": where_part(tables, looked),
+        "ladder": ladder_part(tables, looked, chance, inputs.random_weights.get("skipped")),
+        "geometry": geometry_part(tables, looked),
     }
     return {name: part for name, part in found.items() if part is not None}
+
+
+def looked_into(tables: Tables, *names: str) -> tuple[str, ...]:
+    """Return, of the arms that have rows in some tables, the untuned one and the best of the others.
+
+    The best arm of the exam need not be one that was looked into.
+    """
+    found = dict.fromkeys(arm for name in names if name in tables for arm in tables[name]["arm"])
+    tuned = [arm for arm in found if arm != "base"]
+    best = best_arm(tables, tuned)
+    untuned = [arm for arm in found if arm == "base"]
+    return (*untuned, *([best] if best in tuned else tuned[:1]))
