@@ -80,7 +80,9 @@ def test_the_states_are_those_of_the_table(run: Run, internvl: ModelSubject, dat
     assert all(
         torch.allclose(a, b, atol=1e-5) for a, b in zip(found.states.tokens(PROJECTED), seen, strict=True)
     )
-    assert found.fit_states.image_ids == tuple(dataset.table("train")["image_id"][:8])
+    assert found.fit_states.image_ids == tuple(looked_at(dataset.table("train"), 8, 0)["image_id"])
+    assert found.fit_table["label"].nunique() == 8  # not the first contents alone
+    assert found.fit_table["content"].nunique() > dataset.table("train")["content"][:8].nunique()
     assert found.fit_states.kept == ()
     assert set(found.table["content"]).isdisjoint(found.fit_table["content"])
 
@@ -122,6 +124,7 @@ def test_a_step_that_is_not_there_is_told() -> None:
     with pytest.raises(EyechartError, match="there are distance"):
         steps_of(["retina"])
     assert steps_of([]) == tuple(STEPS)
+    assert steps_of(["lens", " probes"]) == ("lens.parquet", "probes.parquet")
 
 
 def test_needs_come_before() -> None:
@@ -138,18 +141,21 @@ def test_needs_come_before() -> None:
         ({"precision": "bfloat16"}, r"settings\.precision"),
     ],
 )
+@pytest.mark.usefixtures("made_steps")
 def test_another_look_is_not_mixed_in(
     run: Run, internvl: ModelSubject, dataset: Dataset, settings: dict[str, Any], told: str
 ) -> None:
-    look_inside(look(run, internvl, dataset), ())
-    look_inside(look(run, internvl, dataset), ())
+    look_inside(look(run, internvl, dataset, precision="bfloat16", tokens=False), ())  # leaves no step
+    look_inside(look(run, internvl, dataset), ["first.parquet"])
+    look_inside(look(run, internvl, dataset, batch=1), ())
     with pytest.raises(EyechartError, match=f"another look, which differs in {told}\n"):
         look_inside(look(run, internvl, dataset, **settings), ())
 
 
+@pytest.mark.usefixtures("made_steps")
 def test_states_of_other_weights_are_not_taken(run: Run, pupil: ModelSubject, dataset: Dataset) -> None:
     before = look(run, pupil, dataset)
-    look_inside(before, ())
+    look_inside(before, ["first.parquet"])
     kept = before.states.pooled(PROJECTED)
     with torch.no_grad():
         next(pupil.projector.parameters()).mul_(1.5)
@@ -169,7 +175,7 @@ def test_the_base_is_found_again(run: Run, pupil: ModelSubject, dataset: Dataset
         next(tuned.projector.parameters()).mul_(1.5)
     assert look(run, tuned, dataset, "projector").base_states is None  # not read yet
     values = base.states.pooled(PROJECTED)
-    found = look(run, tuned, dataset, "projector")
+    found = look(run, tuned, dataset, "projector", batch=1)
     assert found.base_states is not None
     assert np.array_equal(found.base_states.pooled(PROJECTED), values)
     assert not np.allclose(found.states.pooled(PROJECTED), values)

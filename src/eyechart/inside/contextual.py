@@ -50,7 +50,7 @@ def contextual(look: Look) -> pd.DataFrame | None:
     true = positions(look.table, look.labels)
     parts = []
     for order, layer in enumerate(track(layers, "distances inside the language model")):
-        tokens = list(look.states.tokens(layer))
+        tokens = look.states.tokens(layer)  # read one at a time, more than once
         near = nearness(tokens, words[layer][: len(labels)], middle(tokens), words[layer].mean(0))
         part = image_columns(look.table).assign(arm=look.arm, stage=layer, order=order)
         parts.append(part.assign(**measured(near, true, look.labels)))

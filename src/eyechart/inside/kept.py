@@ -51,9 +51,9 @@ def measure(images: Sheet, seed: int) -> pd.DataFrame:
 
     Returns:
         One row a scope (``overall`` or a label) and rung: scope, rung, stage (the layer that was chosen most
-        often), n, contents, score, unnamed (share of images without a named label),
-        reference (empty for the first), reference_score and kept (score / reference), each with _low and
-        _high, p, p_holm, state.
+        often), n and contents (those of the labels that it is about), score, unnamed (share of images without
+        a named label), reference (empty for the first), reference_score and kept (score / reference), each
+        with _low and _high, p, p_holm, state.
     """
     halves = rng(seed, "halves of the verdict").permutation(int(images.content.max()) + 1) % 2
     present = [label for i, label in enumerate(images.labels) if (images.true == i).any()]
@@ -75,6 +75,7 @@ def _scope(
 ) -> pd.DataFrame:
     """Measure the rungs in one scope, which is about some labels."""
     about = [images.labels.index(label) for label in labels]
+    mine = np.isin(images.true, about)
     rows: list[dict[str, Any]] = []
     pairs: list[Floats] = []
     before: dict[str, Floats] = {}
@@ -84,8 +85,12 @@ def _scope(
         other = _best(before, about, halves) if before else _Found(np.zeros_like(own.counts), "")
         unnamed = np.mean([named == len(images.labels) for named in images.named[rung].values()])
         rows.append(
-            {"scope": scope, "rung": rung, "stage": own.way, "n": len(images.true)}
-            | {"contents": len(own.counts), "unnamed": float(unnamed), "reference": other.way}
+            {"scope": scope, "rung": rung, "stage": own.way, "n": int(mine.sum())}
+            | {
+                "contents": len(np.unique(images.content[mine])),
+                "unnamed": float(unnamed),
+                "reference": other.way,
+            }
             | {"p": _half(own.counts, other.counts) if before else np.nan, "p_holm": np.nan}
         )
         pairs.append(np.stack([own.counts, other.counts], axis=1))

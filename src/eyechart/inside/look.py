@@ -49,7 +49,7 @@ class Look:
         subject: the model.
         dataset: where the images come from.
         table: the test images that are looked at, one row each as :meth:`Dataset.table` gives them.
-        fit_table: the train images on which probes are fitted; their contents are others.
+        fit_table: the train images on which probes are fitted, spread alike; their contents are others.
         template: id of the template that ``question`` is from.
         question: what the language model reads beside the image.
         config: settings.
@@ -92,7 +92,7 @@ class Look:
             EyechartError: there is no such template, or its question is about one label only.
         """
         table = looked_at(dataset.table("test"), config.images, seed)
-        fit_table = dataset.table("train").iloc[: config.train_images].reset_index(drop=True)
+        fit_table = looked_at(dataset.table("train"), config.train_images, seed)
         template = template_of(config.template)
         asked = (template.id, template.question(dataset.labels))
         return cls(run, arm, subject, dataset, table, fit_table, *asked, config, seed, load_base, say)
@@ -146,11 +146,11 @@ class Look:
         return subject_identity(self.subject, self.question, (int(height), int(width)))
 
     def record(self) -> dict[str, Any]:
-        """Return what the look depends on, to be kept beside what it finds."""
+        """Return what the look depends on, to be kept beside what it finds; the batch may change."""
         return {
             "subject": self.identity,
             "images": {"test": images_identity(self.table), "train": images_identity(self.fit_table)},
-            "settings": self.config.model_dump(mode="json"),
+            "settings": self.config.model_dump(mode="json", exclude={"batch"}),
         }
 
     def file(self, name: str) -> str:
@@ -163,7 +163,7 @@ class Look:
 
     def _folder(self, arm: str, split: str, table: pd.DataFrame, subject: Mapping[str, str]) -> Path:
         """Return the folder of an arm's states, named by all that they depend on."""
-        read = self.config.model_dump(include={"every", "tokens", "precision", "batch"})
+        read = self.config.model_dump(include={"every", "tokens", "precision"})
         key = digest(sorted(subject.items()), images_identity(table), sorted(read.items()), self.only)
         return self.run.arm(arm) / STATES / f"{split}-{key[:16]}"
 
@@ -225,6 +225,7 @@ def steps_of(names: Sequence[str]) -> tuple[str, ...]:
         EyechartError: there is no such step.
     """
     known = {Path(file).stem: file for file in STEPS}
+    names = [name.strip() for name in names]
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)
@@ -280,12 +281,14 @@ def remove_states(run: Run, arm: str) -> None:
 
 
 def _refuse_another(look: Look) -> None:
-    """Keep what the look depends on; refuse if the arm's folder holds what depends on something else."""
+    """Keep what the look depends on; refuse if a step's file depends on something else."""
     now = look.record()
-    if not look.run.has(look.file(RECORD)):
+    if not (look.run.has(look.file(RECORD)) and any(look.run.has(look.file(file)) for file in STEPS)):
         look.run.write_json(now, look.file(RECORD))
         return
-    before, after = flatten(look.run.read_json(look.file(RECORD))), flatten(now)
+    kept = look.run.read_json(look.file(RECORD))
+    kept["settings"].pop("batch", None)  # earlier versions kept it
+    before, after = flatten(kept), flatten(now)
     differing = [key for key in sorted(before | after) if before.get(key) != after.get(key)]
     if differing:
         raise EyechartError(
