@@ -12,8 +12,8 @@ from eyechart.exam.forest import Ask
 from eyechart.exam.readings import Decoding
 from eyechart.inside import plants_language, plants_projector, plants_vision
 from eyechart.inside.plants import Known, Plant, all_plants
-from eyechart.inside.self_check import arm_name, compared
-from eyechart.inside.verdict import IN_PROJECTOR, PERCEIVED
+from eyechart.inside.self_check import arm_name, compared, told
+from eyechart.inside.verdict import IN_PROJECTOR, PERCEIVED, UNKNOWN
 from eyechart.seeds import rng
 from eyechart.subjects.model import ModelSubject
 from eyechart.subjects.stages import ENCODED, LAST, PROJECTED, stages
@@ -179,3 +179,12 @@ def test_a_wrong_verdict_is_called_wrong() -> None:
     assert compared(fault, judged)["right"]
     assert not compared(fault, judged.assign(verdict=[PERCEIVED, PERCEIVED, PERCEIVED]))["right"]
     assert not compared(fault, judged.assign(verdict=[PERCEIVED, IN_PROJECTOR, IN_PROJECTOR]))["right"]
+    well = dict.fromkeys(("overall", "noise", "blur"), PERCEIVED)
+    assert compared(fault, judged, well)["right"]
+    # Of a label that the healthy subject may not perceive, "cannot tell" is right, and proves nothing.
+    missed = judged.assign(verdict=[PERCEIVED, UNKNOWN, PERCEIVED])
+    found = compared(fault, missed, well | {"noise": UNKNOWN})
+    assert not found["right"]
+    assert not found["shows"]
+    assert all(scope["right"] for scope in found["scopes"].values())
+    assert "proves nothing" in told(found)

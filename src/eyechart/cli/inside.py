@@ -6,15 +6,26 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from eyechart.cli.subjects import Name, takes_load_options
 from eyechart.settings import settings
 from eyechart.subjects.options import LoadOptions
 
+_SELF_CHECK = "runs/self-check"  # where it is made if no folder is named
+
 
 def add(app: typer.Typer) -> None:
     """Register the command."""
-    app.command()(inside)
+    app.command(cls=_Inside)(inside)
+
+
+class _Inside(TyperCommand):
+    """The command, whose ``--self-check`` may stand alone; Typer knows no value that may be left out."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Name the folder of a self-check for which none is named."""
+        return super().parse_args(ctx, [*args, _SELF_CHECK] if args == ["--self-check"] else args)
 
 
 def _self_check(out: Path | None) -> None:
@@ -67,8 +78,9 @@ def inside(
         typer.Option(
             is_eager=True,
             callback=_self_check,
-            help="Plant known faults into the built-in subject, tuned in this folder, and demand the right "
-            "verdict of each; no subject and no dataset are named. The same command resumes it.",
+            help="Plant known faults into the built-in subject, tuned in this folder (runs/self-check if "
+            "none is named), and demand the right verdict of each; no subject and no dataset are named. The "
+            "same command resumes it.",
         ),
     ] = None,
 ) -> None:

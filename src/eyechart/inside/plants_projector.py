@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _STEPS = 150  # of training on shuffled labels
 _AFTER = (IN_LANGUAGE, NOT_READ)  # places that lie behind the projector
-_ERASED = ("noise", "brightness", "compression", "colorfulness")
+_ERASED = ("noise", "contrast", "compression", "colorfulness")  # which the healthy subject perceives
 
 
 def projector_plants() -> tuple[Plant, ...]:

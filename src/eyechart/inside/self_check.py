@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 RESULT = "self_check.json"
 _HEALTHY = "base"  # the arm of the run that has no fault
 _DONE = "planted.json"  # of an arm: it was examined and probed with its fault
+_NOTHING: Mapping[str, str] = {}
 _SUBSETS = 6  # of the test contents, on which the healthy subject is judged again
 
 
@@ -49,8 +50,8 @@ def self_check(out: Path, only: Sequence[str] = (), say: Callable[[str], None] =
     subject, dataset = competent_subject(out, say)
     look = _look(run, _HEALTHY, subject, dataset, say)
     facts = known(subject, dataset, look.question)
-    # The healthy subject comes first, always: it tells which labels cannot be judged on so few images.
-    unsure: tuple[str, ...] = ()
+    # The healthy subject comes first, always: what is said of it a fault has to change.
+    healthy: dict[str, str] = {}
     plants = [
         plant for plant in all_plants(dataset.labels) if not (only and plant.part) or plant.name in only
     ]
@@ -58,9 +59,9 @@ def self_check(out: Path, only: Sequence[str] = (), say: Callable[[str], None] =
     for plant in track(plants, "planting faults", len(plants)):
         arm = arm_name(plant)
         judged = _judged(run, arm, plant, subject, dataset, facts, say)
+        found.append(compared(plant, judged, healthy))
         if not plant.part:
-            unsure = tuple(judged.loc[judged["verdict"] == UNKNOWN, "scope"])
-        found.append(compared(plant, judged, unsure))
+            healthy = {scope: one["found"] for scope, one in found[-1]["scopes"].items()}
         say(told(found[-1]))
     found += _subsets(look)
     run.write_json({"right": all(one["right"] for one in found), "plants": found}, RESULT)
@@ -73,19 +74,22 @@ def arm_name(plant: Plant) -> str:
     return _HEALTHY if not plant.part else re.sub("[^a-z0-9]+", "-", plant.name.lower()).strip("-")
 
 
-def compared(plant: Plant, judged: pd.DataFrame, unsure: Sequence[str] = ()) -> dict[str, Any]:
+def compared(plant: Plant, judged: pd.DataFrame, healthy: Mapping[str, str] = _NOTHING) -> dict[str, Any]:
     """Hold verdicts against what is true of a fault.
+
+    A fault is not found by verdicts that the healthy subject gets as well: where those meet everything that
+    is expected, the fault proves nothing and counts as wrong.
 
     Args:
         plant: the fault.
         judged: what :func:`eyechart.inside.verdict.verdicts` returned.
-        unsure: labels of which it cannot be told whether the healthy subject perceives them; it need not be
-            told of them with a fault either.
+        healthy: by scope the verdicts on the subject without a fault; empty for that subject itself. Where
+            it cannot be told of it, it need not be told with a fault either.
     """
     scopes = {}
     for row in judged.to_dict("records"):
         expected = plant.expected(str(row["scope"]))
-        if expected and row["scope"] in unsure:
+        if expected and healthy.get(str(row["scope"])) == UNKNOWN:
             expected = tuple(dict.fromkeys((*expected, UNKNOWN)))
         right = not expected or row["verdict"] in expected
         scopes[str(row["scope"])] = {
@@ -94,10 +98,14 @@ def compared(plant: Plant, judged: pd.DataFrame, unsure: Sequence[str] = ()) -> 
             "right": right,
             "sentence": row["sentence"],
         }
+    shows = not healthy or any(
+        one["expected"] and healthy[scope] not in one["expected"] for scope, one in scopes.items()
+    )
     return {
         "plant": plant.name,
         "because": plant.because,
-        "right": all(scope["right"] for scope in scopes.values()),
+        "shows": shows,
+        "right": shows and all(scope["right"] for scope in scopes.values()),
         "scopes": scopes,
     }
 
@@ -105,6 +113,8 @@ def compared(plant: Plant, judged: pd.DataFrame, unsure: Sequence[str] = ()) -> 
 def told(found: dict[str, Any]) -> str:
     """Return what was found of one fault, in lines."""
     lines = [f"{found['plant']}: {'right' if found['right'] else 'WRONG'}"]
+    if not found["shows"]:
+        lines.append("  the subject without a fault gets the expected verdicts, too: this proves nothing")
     for scope, one in found["scopes"].items():
         if scope == OVERALL or not one["right"]:
             expected = " or ".join(one["expected"]) or "any"
@@ -166,13 +176,13 @@ def _table(found: Sequence[dict[str, Any]]) -> str:
     from eyechart.exam.console import rendered
 
     table = Table(box=None, pad_edge=False)
-    for name in ("fault", "overall", "labels as expected", "right?"):
+    for name in ("fault", "overall", "labels as demanded", "right?"):
         table.add_column(name)
     for one in found:
-        labels = {scope: row for scope, row in one["scopes"].items() if scope != OVERALL}
-        right = sum(row["right"] for row in labels.values())
+        demanded = [row for scope, row in one["scopes"].items() if scope != OVERALL and row["expected"]]
+        right = f"{sum(row['right'] for row in demanded)} of {len(demanded)}"
         overall = one["scopes"][OVERALL]["found"]
-        table.add_row(one["plant"], overall, f"{right} of {len(labels)}", "yes" if one["right"] else "NO")
+        table.add_row(one["plant"], overall, right, "yes" if one["right"] else "NO")
     wrong = [one["plant"] for one in found if not one["right"]]
     summary = f"{len(found) - len(wrong)} of {len(found)} right"
     return rendered([table, summary])
