@@ -96,3 +96,10 @@ def test_a_label_is_found_beside_many_wordings() -> None:
     out = shown(comparison(pd.concat([overall, found]).assign(examined="base")))
     assert "Labels that differ (40 of 120 comparisons)" in out
     assert (found.loc[found["label"] != "a", "p_holm"] > 0.05).all()
+
+
+def test_whether_samples_were_drawn_is_judged_at_their_temperature() -> None:
+    """One answer from 60 images in spite of entropy is improbable at 0.7, and to be expected near zero."""
+    table = exam(repeats=3, same=True)
+    assert "Nothing was sampled" in shown(exam_summary(table, ABC))
+    assert "Nothing was sampled" not in shown(exam_summary(table, ABC, temperature=0.01))

@@ -154,13 +154,14 @@ def study_report(run: Run, say: Callable[[str], None]) -> Path:
     from eyechart.quality.console import score_summary
     from eyechart.report import build_report
     from eyechart.report.inputs import read_inputs
+    from eyechart.report.tables import temperature_of
 
     say("report")
     with run.timer("report"):
         page = build_report(run.path)
     inputs = read_inputs(run)
     if inputs.every is not None:
-        say(rendered(exam_summary(inputs.every, inputs.labels)))
+        say(rendered(exam_summary(inputs.every, inputs.labels, temperature=temperature_of(inputs.config))))
     if inputs.scores is not None:
         say(score_summary(run.read_table("tables/score_agreement.csv")))
     say(f"open {page}")

@@ -36,8 +36,10 @@ def rendered(parts: Sequence[RenderableType]) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def exam_summary(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> list[RenderableType]:
-    """Return what an exam found, arm by arm, for :func:`rendered`.
+def exam_summary(
+    answers: pd.DataFrame, labels: Sequence[str], seed: int = 0, temperature: float = 0.7
+) -> list[RenderableType]:
+    """Return what an exam found, arm by arm, for :func:`rendered`; ``temperature`` is that of the samples.
 
     Accuracy with its 95 % interval per template and readout, the share of answers without a label, chance and
     majority; the largest gap between train and held-out wordings; consistency where there are repeats.
@@ -52,7 +54,7 @@ def exam_summary(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) ->
             f"the most frequent label {percent(first['majority'])}."
         )
         parts += _worst_gap(gaps[gaps["arm"] == arm])
-        parts += _consistency(answers[answers["arm"] == arm], labels, seed)
+        parts += _consistency(answers[answers["arm"] == arm], labels, seed, temperature)
         parts.append("")
     return parts
 
@@ -100,15 +102,17 @@ def _worst_gap(gaps: pd.DataFrame) -> Iterator[str]:
     yield f"Largest gap, train minus held-out wordings ({worst['readout']}): {told}."
 
 
-def _consistency(answers: pd.DataFrame, labels: Sequence[str], seed: int) -> Iterator[RenderableType]:
+def _consistency(
+    answers: pd.DataFrame, labels: Sequence[str], seed: int, temperature: float
+) -> Iterator[RenderableType]:
     """Yield the table of repeats, and a line for every template whose repeats were not sampled."""
     if "repeat" not in answers or not (answers["repeat"] > 0).any():
         return
-    checked = sampling(answers)
+    checked = sampling(answers, temperature)
     off = set(checked.loc[checked["sampling"] == OFF, "template"])
     if off:
         yield f"Nothing was sampled, in spite of entropy: {', '.join(sorted(off))}. No consistency for them."
-    found = consistency(answers[~answers["template"].isin(off)], labels, seed)
+    found = consistency(answers[~answers["template"].isin(off)], labels, seed, temperature)
     if found.empty:
         return
     names = ("expected", "consensus", "consistent", "same", "flips", "entropy")

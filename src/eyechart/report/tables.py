@@ -49,7 +49,7 @@ def all_tables(inputs: Inputs) -> Tables:
     if inputs.answers is not None:
         tables |= _of_answers(inputs.answers, inputs.labels)
     if inputs.every is not None:
-        tables |= exam_tables(inputs.every, inputs.labels, _temperature(inputs.config))
+        tables |= exam_tables(inputs.every, inputs.labels, temperature_of(inputs.config))
     if inputs.baselines is not None:
         tables["baselines"] = exam_table(_as_answers(inputs.baselines), inputs.labels)
         if inputs.answers is not None:
@@ -67,7 +67,7 @@ def all_tables(inputs: Inputs) -> Tables:
     return tables
 
 
-def _temperature(config: dict[str, Any]) -> float:
+def temperature_of(config: dict[str, Any]) -> float:
     """Return that of the samples; endpoints and graded answers, which have none, take the usual one."""
     return float(config.get("exam", {}).get("temperature", 0.7))
 
