@@ -97,6 +97,11 @@ def test_confusion_recall_and_precision_are_scikit_learns(rows: list[tuple[str, 
         for name, score in (("recall", recall_score), ("precision", precision_score)):
             expected = score(label, shown, labels=list(ABC), average=None, zero_division=np.nan)
             assert each[name].to_numpy() == pytest.approx(expected, nan_ok=True)
+    for name, beyond in zip(ABC, each["beyond"], strict=True):
+        alarms = [said == name for true, said in zip(label, predicted, strict=True) if true != name]
+        hits = [said == name for true, said in zip(label, predicted, strict=True) if true == name]
+        expected = np.mean(hits) - np.mean(alarms) if hits and alarms else np.nan
+        assert beyond == pytest.approx(expected, nan_ok=True)
     assert each["n"].tolist() == [label.count(name) for name in ABC]
     assert each["n_predicted"].tolist() == [predicted.count(name) for name in ABC]
 

@@ -75,11 +75,12 @@ def accuracy_by(answers: pd.DataFrame, column: str, seed: int = 0) -> pd.DataFra
 
 
 def by_label(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd.DataFrame:
-    """Return recall and precision of every label, per arm, template and readout.
+    """Return recall, precision and recall minus false alarms of every label, per arm, template and readout.
 
     Returns:
         The columns of the group, label, n (images that have it), n_predicted (answers that name it), recall,
-        recall_low, recall_high, precision, precision_low, precision_high. Recall is NaN for a label without
+        recall_low, recall_high, precision, precision_low, precision_high, beyond, beyond_low, beyond_high
+        (see :func:`eyechart.measures.confusion.beyond_false_alarms`). Recall is NaN for a label without
         images, precision for one that is never named.
     """
     rows = []
@@ -88,7 +89,11 @@ def by_label(answers: pd.DataFrame, labels: Sequence[str], seed: int = 0) -> pd.
         counts = coded.counts()
         ends = {
             name: bootstrap(counts, statistic, seed)
-            for name, statistic in (("recall", matrix.recall), ("precision", matrix.precision))
+            for name, statistic in (
+                ("recall", matrix.recall),
+                ("precision", matrix.precision),
+                ("beyond", matrix.beyond_false_alarms),
+            )
         }
         for i, label in enumerate(labels):
             rows.append(

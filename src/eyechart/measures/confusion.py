@@ -30,6 +30,16 @@ def recall(counts: Counts) -> Counts:
     return divide(_hits(counts), counts.sum(axis=-1))
 
 
+def beyond_false_alarms(counts: Counts) -> Counts:
+    """Return each label's recall minus the share of all other images that are named so: [..., K].
+
+    Above 0 only for whoever looks: naming one label more often raises both alike. NaN where either is.
+    """
+    images = counts.sum(axis=-1)
+    alarms = counts.sum(axis=-2)[..., :-1] - _hits(counts)
+    return recall(counts) - divide(alarms, images.sum(axis=-1, keepdims=True) - images)
+
+
 def precision(counts: Counts) -> Counts:
     """Return the share of each label's namings that are right: [..., K], NaN where it is never named."""
     return divide(_hits(counts), counts.sum(axis=-2)[..., :-1])

@@ -12,9 +12,11 @@ import pandas as pd
 from eyechart.measures.comparison import compare_arms
 from eyechart.report.inputs import Inputs
 from eyechart.report.numbers import Number, count, percent, place, points
+from eyechart.report.part import number_of
 from eyechart.report.tables import READOUTS, Tables, pick, records
 from eyechart.report.trust import scores_trusted
 from eyechart.report.where import where_lost
+from eyechart.report.wording import overfits
 from eyechart.subjects.capabilities import OPEN_MODEL, capabilities
 
 ALPHA = 0.05
@@ -72,13 +74,11 @@ def _sees(inputs: Inputs, tables: Tables) -> Answer:
     }
     places = {name: place(number, chance) for name, number in measured.items()}
     reasons = [
-        f"Untuned, {_HOW[name]}: {number} balanced accuracy, chance {percent(chance)}: {_TOLD[places[name]]}."
+        _level(name, rows[name], number, f"chance {percent(chance)}: {_TOLD[places[name]]}")
         for name, number in measured.items()
     ]
     decisive = next(iter(rows))
-    reasons += (
-        _against_pixels(tables, decisive) + _per_label(tables, decisive, chance) + _strength(tables, decisive)
-    )
+    reasons += _against_pixels(tables, decisive) + _per_label(tables, decisive) + _strength(tables, decisive)
     if not train:
         reasons.append("No train wording was asked: all this is of the held-out ones.")
     return Answer(question, _sees_verdict(set(places.values())), tuple(reasons))
@@ -96,6 +96,16 @@ _TOLD = {
 }
 
 
+def _level(readout: str, row: Mapping[str, Any], number: Number, beside: str) -> str:
+    """Say how many answers are right; where texts name no label, so that they cannot be, say so first."""
+    asked, off = int(row["n"]), round(row["n"] * row["unparsed_share"])
+    how = f"Untuned, {_HOW[readout]}"
+    if off == asked:
+        return f"{how}: none of {asked} answers names a label, so that none is right."
+    named = f"; {asked - off} of {asked} answers name a label" if off else ""
+    return f"{how}: {number} balanced accuracy, {beside}{named}."
+
+
 def _sees_verdict(places: set[str]) -> str:
     if places == {"above"}:
         return "Yes, better than chance"
@@ -104,8 +114,8 @@ def _sees_verdict(places: set[str]) -> str:
     return "Not better than chance" if places == {"below"} else "Cannot tell it from chance"
 
 
-def _against_pixels(tables: Tables, readout: str) -> list[str]:
-    row = pick(tables.get("versus_pixels"), arm="base", readout=readout)
+def _against_pixels(tables: Tables, readout: str, arm: str = "base") -> list[str]:
+    row = pick(tables.get("versus_pixels"), arm=arm, readout=readout)
     if row is None:
         return []
     gap = Number.of(row, "balanced_difference", "balanced_low", "balanced_high")
@@ -117,17 +127,24 @@ def _against_pixels(tables: Tables, readout: str) -> list[str]:
     return [f"Against ten pixel statistics on the same images: {points(gap)}; {words[place(gap, 0)]}."]
 
 
-def _per_label(tables: Tables, readout: str, chance: float) -> list[str]:
+def _per_label(tables: Tables, readout: str) -> list[str]:
+    """Name the labels that the base names more often on their own images than on the others.
+
+    Recall alone would not do: whoever names a label often without looking recalls it often.
+    """
     recalls = tables["recalls"]
     mine = recalls[(recalls["arm"] == "base") & (recalls["readout"] == readout)]
     found: dict[str, list[str]] = {"above": [], "below": [], "cannot tell": []}
     for row in records(mine):
-        number = Number.of(row, "recall", "recall_low", "recall_high")
-        found[place(number, chance)].append(str(row["label"]))
+        number = number_of(row, "beyond")
+        key = place(number, 0)
+        found[key].append(f"{row['label']} {points(number)}" if key != "cannot tell" else str(row["label"]))
+    if not found["above"] and not found["below"]:
+        return ["No label is surely named more often on its own images than on the others."]
     told = {
-        "above": "Named more often than chance",
+        "above": "Named more often on a label's own images than on the others",
         "below": "Less often",
-        "cannot tell": "Cannot tell from chance",
+        "cannot tell": "Cannot tell",
     }
     return ["; ".join(f"{told[key]}: {', '.join(names)}" for key, names in found.items() if names) + "."]
 
@@ -166,9 +183,18 @@ def _repairs(inputs: Inputs, tables: Tables) -> Answer:
     readout = str(mine["readout"].iloc[0])
     tied = _not_worse(inputs, best, helped, str(mine["template"].iloc[0]), readout)
     smallest = min(tied, key=lambda arm: _trained(tables, arm))
-    costs = _costs(tables, smallest, readout)
-    reasons = (told.pop(smallest), *costs, _choice(tables, best, tied, smallest), *told.values())
-    return Answer(question, f"Tuning {'all components' if smallest == 'all' else smallest}", reasons)
+    verdict = f"Tuning {'all components' if smallest == 'all' else smallest}"
+    cost = _content_change(tables, smallest)
+    if cost is not None and place(cost, 0) == "below":
+        verdict += ", at a cost"
+    reasons = (
+        told.pop(smallest),
+        *_costs(tables, smallest, readout),
+        *_against_pixels(tables, readout, smallest),
+        _choice(tables, best, tied, smallest),
+        *told.values(),
+    )
+    return Answer(question, verdict, reasons)
 
 
 def _gained(gain: Number, row: Mapping[str, Any]) -> str:
@@ -208,9 +234,8 @@ def _choice(tables: Tables, best: str, tied: list[str], smallest: str) -> str:
 
 def _costs(tables: Tables, arm: str, readout: str) -> list[str]:
     said = []
-    content = pick(tables.get("content"), arm=arm, question="all")
-    if content is not None:
-        change = Number.of(content, "change", "change_low", "change_high")
+    change = _content_change(tables, arm)
+    if change is not None:
         words = {"below": "a cost", "above": "no cost", "cannot tell": "cannot tell a cost"}
         said.append(
             f"Other questions on the picture after tuning {arm}: {points(change)}, {words[place(change, 0)]}."
@@ -219,9 +244,18 @@ def _costs(tables: Tables, arm: str, readout: str) -> list[str]:
     if gap is not None:
         number = Number.of(gap, "gap")
         words = {
-            "above": "it has overfitted its train wording",
+            "above": "better in its train wording, but not surely more so than the untuned model",
             "below": "it does better in other wordings",
             "cannot tell": "cannot tell overfitting to the wording",
         }
-        said.append(f"Train wording minus held-out wordings: {points(number)}; {words[place(number, 0)]}.")
+        found = words[place(number, 0)]
+        if overfits(tables, arm, readout):
+            found = "overfitted to its train wording, and more than the untuned model"
+        said.append(f"Train wording minus held-out wordings: {points(number)}; {found}.")
     return said
+
+
+def _content_change(tables: Tables, arm: str) -> Number | None:
+    """Return how far tuning moved the answers to other questions on the picture."""
+    row = pick(tables.get("content"), arm=arm, question="all")
+    return None if row is None else Number.of(row, "change", "change_low", "change_high")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from eyechart.inside.kept import OVERALL
-from eyechart.inside.verdict import PERCEIVED, SENTENCES, UNKNOWN, title
+from eyechart.inside.verdict import IN_ENCODER, PERCEIVED, SENTENCES, UNKNOWN, title
 from eyechart.report.part import Part, grid
 from eyechart.report.tables import Tables, records
 
@@ -18,6 +18,8 @@ _READING = (
     "more than half, it cannot be told. Where another reading of the answers keeps it, wording or decoding "
     "is at fault."
 )
+_SCORE = "A score of 100 tells every label from the others, one of 0 none"
+_WITHIN = "Lost within the vision encoder"
 
 
 def where_lost(tables: Tables, arm: str = "base") -> tuple[str, tuple[str, ...]]:
@@ -27,8 +29,9 @@ def where_lost(tables: Tables, arm: str = "base") -> tuple[str, tuple[str, ...]]
     if overall is None:
         return "Not examined yet", (f"The stages of {arm} have not been probed.",)
     groups = _groups(row for row in found if row is not overall)
-    # "Cannot tell at n = ..." is the title; the sentence begins with it.
-    first = _evidence(overall) if overall["verdict"] == UNKNOWN else str(overall["sentence"])
+    first = _behind_title(overall)
+    if " of 100)" in first:
+        first += f" ({_SCORE}.)"
     return _title(overall), tuple(reason for reason in (first, *groups) if reason)
 
 
@@ -44,7 +47,7 @@ def where_part(tables: Tables, arms: Sequence[str]) -> Part | None:
     overall = [(arm, row) for arm in arms for row in _of(tables, arm) if row["scope"] == OVERALL]
     if not overall:
         return None
-    lead, *also = [f"{arm}: {row['sentence']}" for arm, row in overall]
+    lead, *also = [f"{arm}: {_title(row)}. {_behind_title(row)}" for arm, row in overall]
     return Part(
         lead=lead, reading=_READING, also=tuple(also), grids=tuple(grids[:1]), folded=tuple(grids[1:])
     )
@@ -56,7 +59,15 @@ def _of(tables: Tables, arm: str) -> list[dict[str, Any]]:
 
 
 def _title(row: dict[str, Any]) -> str:
+    if row["verdict"] == IN_ENCODER and "early layer holds it" in row["why"]:
+        return _WITHIN  # that the encoder does not carry it would contradict the reason
     return title(row["verdict"], row["why"], row["contents"], row["n"])
+
+
+def _behind_title(row: dict[str, Any]) -> str:
+    """Return what a verdict's title leaves open: more on the loss, and the numbers."""
+    why = "" if row["verdict"] == UNKNOWN else str(row["why"])
+    return f"{why[:1].upper()}{why[1:]}{'. ' if why else ''}{_evidence(row)}"
 
 
 def _evidence(row: dict[str, Any]) -> str:
@@ -66,10 +77,11 @@ def _evidence(row: dict[str, Any]) -> str:
 
 def _groups(rows: Iterable[dict[str, Any]]) -> list[str]:
     """Return the labels of each verdict, those that are lost first."""
-    groups: dict[str, list[str]] = {verdict: [] for verdict in (*SENTENCES, UNKNOWN)}
+    lost = [named for verdict, named in SENTENCES.items() if verdict != PERCEIVED]
+    groups: dict[str, list[str]] = {
+        named: [] for named in (_WITHIN, *lost, SENTENCES[PERCEIVED], "Cannot tell")
+    }
     for row in rows:
-        groups[row["verdict"]].append(str(row["scope"]))
-    last = (PERCEIVED, UNKNOWN)
-    order = [*(verdict for verdict in groups if verdict not in last), *last]
-    named = SENTENCES | {UNKNOWN: "Cannot tell"}
-    return [f"{named[verdict]}: {', '.join(groups[verdict])}." for verdict in order if groups[verdict]]
+        named = "Cannot tell" if row["verdict"] == UNKNOWN else _title(row)
+        groups[named].append(str(row["scope"]))
+    return [f"{named}: {', '.join(labels)}." for named, labels in groups.items() if labels]

@@ -72,13 +72,27 @@ def _points(spread: Number) -> str:
     return f"{100 * spread.value:.1f} ({interval(spread.low, spread.high)})"
 
 
+def overfits(tables: Tables, arm: str, readout: str) -> bool:
+    """Say whether an arm is surely better on its train wordings, and gained more on them than on others.
+
+    The gain alone does not tell: where the untuned arm fails on the train wordings alone, every arm gains
+    more on them.
+    """
+    own = pick(tables.get("gap"), arm=arm, readout=readout)
+    more = pick(tables.get("gap_of_gaps"), arm=arm, readout=readout)
+    if own is None or more is None:
+        return False
+    gap, gained = Number.of(own, "gap"), Number.of(more, "difference")
+    return place(gap, 0) == place(gained, 0) == "above" and bool(more["p_holm"] < _ALPHA)
+
+
 def _overfitted(tables: Tables) -> Iterator[str]:
-    """Yield a sentence on every arm that gained more on its own wordings than on others, beyond doubt."""
+    """Yield a sentence on every arm that is overfitted to its wordings."""
     for row in records(tables.get("gap_of_gaps", pd.DataFrame())):
-        change = Number.of(row, "difference")
-        if place(change, 0) == "above" and row["p_holm"] < _ALPHA:
+        if overfits(tables, row["arm"], row["readout"]):
+            change = points(Number.of(row, "difference"))
             yield (
-                f"{row['arm']}, {row['readout']}: its train wordings gained {points(change)} more than "
+                f"{row['arm']}, {row['readout']}: its train wordings gained {change} more than "
                 f"held-out ones did, {chance_of(row['p_holm'])}: overfitted to the wording."
             )
 
