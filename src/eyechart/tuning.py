@@ -83,6 +83,8 @@ def tune_run(
     if first:
         plan_tuning(run, _PLAN, tuned_subject, found, lesson.questions[0], arm, config)
         before = _neutral(tuned_subject, found, out / "before")
+        if before is None:
+            say("side effects: not measured, as no test image is clean")
     with run.timer("tuning") if first else nullcontext():
         tuned = tune(
             tuned_subject, arm, lesson, config, seed=seed, cache=out / "cache", tell=say if first else None

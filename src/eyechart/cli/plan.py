@@ -76,7 +76,13 @@ def exam(
 def tune(
     subject: Name,
     dataset: Data,
-    train: Annotated[str, typer.Option(help="Components joined by + (vision, projector, language), or all.")],
+    train: Annotated[
+        str,
+        typer.Option(
+            help="Components joined by + (vision, projector, language), or all; then, if wanted, -aligned (on "
+            "the constraints alone, without the language model) or -unconstrained (on the answer alone)."
+        ),
+    ],
     load: LoadOptions,
     projector_steps: Annotated[
         int | None, typer.Option(rich_help_panel=_LIKE_TUNE, help="Steps of the projector alone.")

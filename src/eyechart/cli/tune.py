@@ -21,7 +21,13 @@ def add(app: typer.Typer) -> None:
 def tune(
     subject: Name,
     dataset: Annotated[Path, typer.Argument(help="A dataset's folder (see eyechart dataset build).")],
-    train: Annotated[str, typer.Option(help="Components joined by + (vision, projector, language), or all.")],
+    train: Annotated[
+        str,
+        typer.Option(
+            help="Components joined by + (vision, projector, language), or all; then, if wanted, -aligned (on "
+            "the constraints alone, without the language model) or -unconstrained (on the answer alone)."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint, the losses and the proof.")],
     load: LoadOptions,
     projector_steps: Annotated[

@@ -59,7 +59,8 @@ class TuneConfig(BaseModel):
         "without the language model the weights count relative to their largest",
     )
     answer_rate: PositiveFloat = Field(
-        0.3, description="factor on the vision path's rates in the last phase, which refines what is aligned"
+        0.3,
+        description="factor on the rates of what earlier phases have trained, in the last one, which refines it",
     )
     lora: tuple[str, ...] = Field(("language",), description="components tuned by LoRA; the others in full")
     lora_rank: PositiveInt = Field(8, description="rank of the adapters")

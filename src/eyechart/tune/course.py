@@ -25,7 +25,7 @@ from eyechart.tune.fit import fit
 from eyechart.tune.grouping import counting, grouped
 from eyechart.tune.lesson import Lesson
 from eyechart.tune.lora import trainable
-from eyechart.tune.phases import LANGUAGE, Phase, phases
+from eyechart.tune.phases import Phase, phases
 from eyechart.tune.proof import Snapshot
 from eyechart.tune.shard import twin
 from eyechart.tune.task import LEARNED, Task
@@ -193,10 +193,11 @@ class Course:
 
     def _groups(self, phase: Phase) -> list[Group]:
         """Return each component's trained parameters with their learning rate and weight decay."""
+        before = {one for other in phases(self.arm, self.config) if not other.answer for one in other.train}
         found = []
         for component in phase.train:
             rate = getattr(self.config.learning_rates, component)
-            if phase.answer and component != LANGUAGE:
+            if phase.answer and component in before:
                 rate *= self.config.answer_rate
             names = tuple(name for name, _ in trainable(self.subject, component))
             found.append(Group(names, rate, 0.0 if component in self.config.lora else _DECAY))
