@@ -42,6 +42,11 @@ PERCEIVED = frozenset(
 )
 PARTIAL = frozenset(words_of("other others further additional more much many lot all always"))
 
+# Little of a distortion that is the worse the more there is of it denies it; low contrast is a distortion.
+SLIGHT = frozenset(words_of("low little minimal negligible"))
+GROWING = frozenset(words_of("noise blur compression jitter"))
+SEEN = frozenset(words_of("visible noticeable apparent obvious perceptible image digital overall"))
+
 REACH = (
     40  # words; a denial reaches no further, so that an answer that repeats itself for pages is read quickly
 )
@@ -79,6 +84,25 @@ def denial_after(clause: list[str], end: int) -> bool:
     if first in ("is", "are", "was"):
         return second == "not" or second in ABSENT | WELL
     return first in ("free", "absent", "none") or (first, second) == ("or", "not")
+
+
+def little_of(clause: list[str], start: int, end: int, meaning: str) -> bool:
+    """Say whether there is little of what words ``start`` to ``end`` name: "low noise", "the blur is low".
+
+    Args:
+        clause: the clause.
+        start: where the mention begins, or the listing that it goes on with: "minimal blur and noise".
+        end: where it ends.
+        meaning: the label that it names.
+    """
+    if GROWING.isdisjoint(re.split(r"[\W_]+", meaning)):
+        return False
+    before = [word for word in clause[:start] if word not in SEEN][-2:]
+    after = [word for word in clause[end : end + 6] if word not in ADVERBS]
+    if before and before[-1] in SLIGHT:  # "a little noise" is some, "low JPEG quality" is much compression
+        return before != ["a", "little"] and after[:1] != ["quality"]
+    verb, amount, what = (*(after[1:] if after[:1] in (["level"], ["levels"]) else after), "", "", "")[:3]
+    return verb in ("is", "are", "was", "were") and amount in SLIGHT and what != "quality"
 
 
 def denies_noun(clause: list[str], start: int) -> bool:

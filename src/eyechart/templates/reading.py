@@ -13,6 +13,7 @@ from eyechart.templates.clauses import (
     denial_after,
     denial_before,
     denies_noun,
+    little_of,
 )
 from eyechart.templates.lexicon import Lexicon, Meanings, Phrase, words_of
 
@@ -24,7 +25,7 @@ FILLERS = frozenset(
     + words_of(
         "look appears seems to be has and here overall answer main of in distortion quality flaw issue"
     )
-    + words_of("problem very quite rather too pretty slightly somewhat really extremely little bit , :")
+    + words_of("problem very quite rather too pretty slightly somewhat really extremely bit , :")
 )
 MOST = FILLERS - {"quality"}  # "of high quality" is more than "high"
 LISTING = frozenset([",", "and", "or", "nor"])
@@ -101,9 +102,9 @@ def _clause(clause: list[str], known: Meanings, lexicon: Lexicon) -> Reading:
     sentence = " ".join(clause)
     if NO_IMAGE.search(sentence):
         return Reading(refuses=True)
-    cores = (
-        tuple(word for word in clause if word not in fillers) for fillers in (PUNCTUATION, MOST, FILLERS)
-    )
+    # "a little noise" is noise, "little noise" is not
+    told = [word for i, word in enumerate(clause) if word != "little" or clause[max(0, i - 1) : i] != ["a"]]
+    cores = (tuple(word for word in told if word not in fillers) for fillers in (PUNCTUATION, MOST, FILLERS))
     alone = next((known.alone[core] for core in cores if core in known.alone), None)
     if alone is not None:
         return Reading(says_good=True) if alone == lexicon.no_distortion else Reading(frozenset([alone]))
@@ -116,7 +117,8 @@ def _clause(clause: list[str], known: Meanings, lexicon: Lexicon) -> Reading:
 
 def _mentions(clause: list[str], known: Meanings, lexicon: Lexicon) -> tuple[list[_Mention], bool]:
     """Return the meanings that a clause mentions, and whether it says that there is no distortion at all."""
-    mentions, says_none, start = [], False, 0
+    mentions: list[_Mention] = []
+    says_none, start, opening = False, 0, 0
     while start < len(clause):
         phrase = _longest(clause, start, known)
         end = start + max(1, len(phrase))
@@ -124,8 +126,14 @@ def _mentions(clause: list[str], known: Meanings, lexicon: Lexicon) -> tuple[lis
             # "noise distortion" is one mention, not noise and any distortion.
             while end < len(clause) and (clause[end],) in lexicon.nouns:
                 end += 1
+            meaning = known.words[phrase]
             denied = denial_before(clause, start) or denial_after(clause, end)
-            mentions.append(_Mention(start, end, known.words[phrase], denied))
+            goes_on = (
+                mentions and mentions[-1].denied and LISTING.issuperset(clause[mentions[-1].end : start])
+            )
+            opening = opening if goes_on else start  # of a listing: "minimal blur and noise"
+            denied = denied or little_of(clause, opening, end, meaning)
+            mentions.append(_Mention(start, end, meaning, denied))
         else:
             says_none = says_none or _denies_any(clause, start, known, lexicon)
         start = end
