@@ -68,7 +68,8 @@ def first_way(tables: Tables, arm: str) -> dict[str, Any] | None:
         return None
     first = mine.iloc[0]
     mine = mine[(mine["template"] == first["template"]) & (mine["readout"] == first["readout"])]
-    return records(mine.sort_values("n", ascending=False, kind="stable"))[0]
+    asked = mine["n"] + mine["unscored"]  # the same for every arm, so that all tell of one corpus
+    return records(mine.loc[asked.sort_values(ascending=False, kind="stable").index])[0]
 
 
 def shown(number: Number, digits: int = 2) -> str:
