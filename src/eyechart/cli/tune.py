@@ -24,8 +24,8 @@ def tune(
     train: Annotated[
         str,
         typer.Option(
-            help="Components joined by + (vision, projector, language), or all; then, if wanted, -aligned (on "
-            "the constraints alone, without the language model) or -unconstrained (on the answer alone)."
+            help="Components joined by + (vision, projector, language), or all; then, if wanted, -aligned "
+            "(on the constraints alone, without the language model) or -unconstrained (on the answer alone)."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the checkpoint, the losses and the proof.")],

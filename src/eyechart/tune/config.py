@@ -60,7 +60,7 @@ class TuneConfig(BaseModel):
     )
     answer_rate: PositiveFloat = Field(
         0.3,
-        description="factor on the rates of what earlier phases have trained, in the last one, which refines it",
+        description="factor, in the last phase, on the rates of what earlier phases have trained",
     )
     lora: tuple[str, ...] = Field(("language",), description="components tuned by LoRA; the others in full")
     lora_rank: PositiveInt = Field(8, description="rank of the adapters")
