@@ -173,7 +173,10 @@ def test_answers_that_never_vary_are_no_perception(page: Path, parts: dict[str, 
 def test_a_refused_way_of_asking_is_told(page: Path) -> None:
     text = Page(page.read_text(encoding="utf-8")).text
     assert f"(shared): RuntimeError: {HOSTILE[0]}" in text
-    assert "at most 0.00002 from the log-likelihoods of its own generate (0.001 is allowed)" in text
+    assert (
+        "at most 0.00002 from the log-likelihoods of its own generate (0.001 is allowed, measured in float32)"
+        in text
+    )
     assert "16 images a second, 1.8 GiB of memory at most" in text
     assert "Asked again alone, 8 images gave another answer to 3 of 240 questions" in text
     assert "log-likelihoods moved by 0.31 at most" in text

@@ -109,6 +109,11 @@ def test_the_section_says_whether_images_lie_nearest_to_their_labels() -> None:
     )
     assert none is not None
     assert "cannot tell whether the images have come nearer" in none.also[1]
+    base = distances({"base": 0.1})
+    copied = pd.concat([base, base.assign(arm="projector")], ignore_index=True)
+    same = distance_part({"distance": changes_by_arm(copied)}, ARMS, CHANCE)
+    assert same is not None
+    assert "projector: the images lie as near to their labels as before: the same distances." in same.also
     assert distance_part({}, ARMS, CHANCE) is None
 
 
@@ -156,13 +161,13 @@ def test_the_lens_says_at_which_stage_the_label_is_read() -> None:
     seen = lens_part({"lens": lens_table(lens(8.0), LABELS)}, ARMS, CHANCE)
     assert seen is not None
     assert seen.lead.startswith(
-        "base: at the image's positions the own label is likeliest; language 2, best of 2"
+        "base: at the image's positions the own label is more often the likeliest than chance; language 2"
     )
     assert [figure.drawing.count("<svg") for figure in seen.figures] == [1, 1]
     assert "language 2 1.00" in seen.figures[0].drawing or "language 2 0.9" in seen.figures[0].drawing
     none = lens_part({"lens": lens_table(lens(1.0), LABELS)}, ARMS, CHANCE)
     assert none is not None
-    assert "no stage makes the own label likelier than chance" in none.lead
+    assert "no stage makes the own label the likeliest more often than chance" in none.lead
     assert lens_part({}, ARMS, CHANCE) is None
 
 

@@ -16,6 +16,7 @@ _READING = (
     "questions, and only taken if its log-likelihoods agree. Times are computing time on the machine that "
     "Provenance names."
 )
+_SIXTEEN_BIT = 0.25  # the least that is allowed of weights in 16 bits
 _SCHEMES = {
     "shared": "one pass for all questions about an image",
     "prompt": "one pass for each question",
@@ -49,7 +50,7 @@ def _sentence(arm: str, found: Mapping[str, Any]) -> str:
     if engine["scheme"] != "plain":
         how += (
             f", at most {_small(engine['difference'])} from the log-likelihoods of its own generate "
-            f"({_small(engine['tolerance'])} is allowed)"
+            f"({_small(engine['tolerance'])} is allowed{_precision(engine['tolerance'])})"
         )
     if "images_per_second" not in found:
         return f"{how}; its exam is not finished."
@@ -64,8 +65,14 @@ def _alone(found: Mapping[str, Any]) -> str:
     changed, asked = (alone["texts" + end] + alone["choices" + end] for end in ("_changed", ""))
     return (
         f" Asked again alone, {count(alone['images'])} images gave another answer to {count(changed)} of "
-        f"{count(asked)} questions; log-likelihoods moved by {_small(alone['difference'])} at most."
+        f"{count(asked)} questions; log-likelihoods moved by {_small(alone['difference'])} at most, in the "
+        "precision of the exam."
     )
+
+
+def _precision(tolerance: float) -> str:
+    """Say so where the weights are in float32: only they are held to less."""
+    return ", measured in float32" if tolerance < _SIXTEEN_BIT else ""
 
 
 def _small(value: float) -> str:

@@ -111,11 +111,19 @@ def _moved(table: pd.DataFrame) -> Iterator[str]:
         change = Number.of(own, "change", "change_low", "change_high")
         beyond = Number.of(margin, "change", "change_low", "change_high")
         told = {"above": "it grows", "below": "it shrinks"}.get(place(beyond, 0), "cannot tell a change")
+        if _none(change) and _none(beyond):
+            yield f"{arm}: the images lie as near to their labels as before: the same distances."
+            continue
         share = _share(own)
         yield (
             f"{arm}: {words[place(change, 0)]}: distance {_signed(change)}{f', {share}' if share else ''}; "
             f"margin to the best other label {_signed(beyond)}: {told}."
         )
+
+
+def _none(change: Number) -> bool:
+    """Say whether a change is no more than rounding: 0.000 (0.000 to 0.000)."""
+    return max(abs(change.value), abs(change.low), abs(change.high)) < 0.0005
 
 
 def _signed(change: Number) -> str:

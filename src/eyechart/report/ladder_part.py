@@ -99,7 +99,13 @@ def _controls(tables: Tables, arm: str, chance: float) -> Iterator[str]:
         )
     pixels = pick(tables["stages"], kind="pixels")
     if pixels:
-        yield f"Ten statistics of the pixels, their squares and products name it in {_level(pixels)}."
+        said = f"Ten statistics of the pixels, their squares and products name it in {_level(pixels)}"
+        if "baselines" in tables:
+            said += (
+                "; learnt as the stages' probes are, from other test contents, too. Under Arms the ten alone "
+                "are learnt, and from train images only, so that the two numbers differ"
+            )
+        yield f"{said}."
 
 
 def _beside_chance(row: dict[str, Any], chance: float) -> Place:

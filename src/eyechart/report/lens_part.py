@@ -50,9 +50,11 @@ def _sentence(mine: pd.DataFrame, arm: str, chance: float) -> str:
     layers = [row for row in rows if row["stage"] != "language last position"] or rows
     best = max(layers, key=lambda row: float(row["right_max"]))
     right, lift = number_of(best, "right_max"), number_of(best, "lift_max")
-    found = f"{arm}: at the image's positions no stage makes the own label likelier than chance"
+    found = (
+        f"{arm}: at the image's positions no stage makes the own label the likeliest more often than chance"
+    )
     if place(right, chance) == "above":
-        found = f"{arm}: at the image's positions the own label is likeliest"
+        found = f"{arm}: at the image's positions the own label is more often the likeliest than chance"
     found += (
         f"; {best['stage']}, best of {len(layers)} stages, names it for {right} (chance {percent(chance)}), "
         f"lift {_times(lift)}"

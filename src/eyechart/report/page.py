@@ -9,6 +9,7 @@ from typing import Any
 from eyechart.corpora.credits import photo_credits
 from eyechart.exam.account import facts
 from eyechart.report import numbers, views
+from eyechart.report.again import again
 from eyechart.report.answer import answers, answers_alone
 from eyechart.report.fidelity import faint, fidelity_grid, out_of_sight
 from eyechart.report.figures import all_figures, best_arm
@@ -91,6 +92,7 @@ def _shown(inputs: Inputs, tables: Tables, card: Any) -> dict[str, Any]:
         "script": running,
         "subject": inputs.config.get("subject", "unnamed subject"),
         "inputs": inputs,
+        "again": again(inputs),
         "tables": tables,
         "sections": _sections(inputs, tables),
         "endpoint": _endpoint(inputs.run),
