@@ -76,8 +76,8 @@ def test_the_answers_are_those_to_the_probed_images() -> None:
     found = said(probes, answers, {})
     assert found[["template", "accuracy", "n", "contents"]].to_numpy().tolist() == [["first", 2 / 3, 3, 2]]
     assert said(probes, answers, {"base": "held"})["accuracy"].tolist() == [0.0]
-    both = [pd.concat([one, one.assign(arm="all")]) for one in (probes, answers)]
-    assert said(*both, {"base": "held", "all": None})["template"].tolist() == ["held", "first"]
+    probed, answered = (pd.concat([one, one.assign(arm="all")]) for one in (probes, answers))
+    assert said(probed, answered, {"base": "held", "all": None})["template"].tolist() == ["held", "first"]
 
 
 def test_the_geometry_tells_the_largest_step_and_what_tuning_moved() -> None:
