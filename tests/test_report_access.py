@@ -102,6 +102,12 @@ def test_paper_shows_what_is_folded(browser: Any, pages: dict[str, Path]) -> Non
     size = {"width": 700, "height": 990, "deviceScaleFactor": 1, "mobile": False}  # A4 without its margins
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     assert browser.execute_script(wide) == 0
+    # No rotated heading takes the width that it would have lying: the columns of a heat map are alike.
+    uneven = """return [...document.querySelectorAll('table.heat thead tr')].filter(row => {
+        const widths = [...row.children].slice(1).map(one => one.getBoundingClientRect().width);
+        return Math.max(...widths) - Math.min(...widths) > 2 }).length"""
+    assert browser.execute_script("return document.querySelectorAll('table.heat').length") > 3
+    assert browser.execute_script(uneven) == 0
     printed = browser.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})
     assert base64.b64decode(printed["data"]).startswith(b"%PDF")
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

@@ -13,8 +13,8 @@ from eyechart.report.views import Grid
 
 _READING = (
     "Before an exam the fastest way of asking is held against the model's own generate on the exam's own "
-    "questions, and only taken if its log-likelihoods agree. Times are computing time on the machine that "
-    "Provenance names."
+    "questions, and only taken if its log-likelihoods agree. Images asked again alone are in the exam's own "
+    "precision, which may be lower. Times are computing time on the machine that Provenance names."
 )
 _SIXTEEN_BIT = 0.25  # the least that is allowed of weights in 16 bits
 _SCHEMES = {
@@ -65,14 +65,13 @@ def _alone(found: Mapping[str, Any]) -> str:
     changed, asked = (alone["texts" + end] + alone["choices" + end] for end in ("_changed", ""))
     return (
         f" Asked again alone, {count(alone['images'])} images gave another answer to {count(changed)} of "
-        f"{count(asked)} questions; log-likelihoods moved by {_small(alone['difference'])} at most, in the "
-        "precision of the exam."
+        f"{count(asked)} questions; log-likelihoods moved by {_small(alone['difference'])} at most."
     )
 
 
 def _precision(tolerance: float) -> str:
     """Say so where the weights are in float32: only they are held to less."""
-    return ", measured in float32" if tolerance < _SIXTEEN_BIT else ""
+    return ", in float32" if tolerance < _SIXTEEN_BIT else ""
 
 
 def _small(value: float) -> str:
