@@ -174,8 +174,7 @@ def test_a_refused_way_of_asking_is_told(page: Path) -> None:
     text = Page(page.read_text(encoding="utf-8")).text
     assert f"(shared): RuntimeError: {HOSTILE[0]}" in text
     assert (
-        "at most 0.00002 from the log-likelihoods of its own generate (0.001 is allowed, in float32)"
-        in text
+        "at most 0.00002 from the log-likelihoods of its own generate (0.001 is allowed, in float32)" in text
     )
     assert "16 images a second, 1.8 GiB of memory at most" in text
     assert "Asked again alone, 8 images gave another answer to 3 of 240 questions" in text
