@@ -198,7 +198,7 @@ def best_arm(tables: Tables, among: Collection[str] | None = None) -> str:
         among: the arms from which it is chosen; None: from all.
     """
     arms = tables["arms"]
-    if among is not None:
+    if among is not None and not arms.empty:  # the table of a run without arms has no columns
         arms = arms[arms["arm"].isin(among)]
     if arms.empty:
         return "base"
