@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
 
 import pytest
@@ -92,13 +91,12 @@ def test_the_right_kind_passes(asked: Path, compared: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["owner/absent", "clip:owner/absent", "gemma3-4b"])
-def test_without_a_network_the_refusal_is_quick_and_quiet(
+def test_without_a_network_nothing_is_tried_again(
     name: str, no_hub: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    began = time.monotonic()
     with pytest.raises(EyechartError, match="the hub cannot be reached"):
         refuse_early(name, PLAIN)
-    assert time.monotonic() - began < 10  # the hub's client would wait for 23 s
+    # a retry is what the hub's client would wait for, and tell of
     assert "Retrying" not in caplog.text + "".join(capfd.readouterr())
 
 
